@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* The attributes of a mapping: one table for configfs, the checks and the protocol. */
+#ifndef AZS_ATTRS_H
+#define AZS_ATTRS_H
+
+#include <linux/types.h>
+
+/* Order of configfs and of MAPPING_UP; AZS_ATTRS in attrs.c has a row for each. */
+enum azs_attr_id {
+	AZS_ATTR_PATH,
+	AZS_ATTR_ACCOUNT,
+	AZS_ATTR_CONTAINER,
+	AZS_ATTR_PREFIX,
+	AZS_ATTR_ENDPOINT,
+	AZS_ATTR_CREDENTIAL,
+	AZS_ATTR_SETTLE_MS,
+	AZS_ATTR_MAX_LAG_MS,
+	AZS_ATTR_MAX_PENDING,
+	AZS_ATTR_ACCESS_TIER,
+	AZS_ATTR_INCLUDE,
+	AZS_ATTR_EXCLUDE,
+	AZS_ATTR_FILTER_FILE,
+	AZS_ATTR_ON_DELETE,
+	AZS_ATTR_ON_CONFLICT,
+	AZS_ATTR_ON_ARCHIVED,
+	AZS_ATTR_SYMLINKS,
+	AZS_ATTR_DELETE_LIMIT,
+	AZS_ATTR_RESCAN_S,
+	AZS_ATTR_AUDIT_DAYS,
+	AZS_ATTR_MAX_MBPS,
+	AZS_ATTR_MAX_REQUESTS_PER_S,
+	AZS_ATTR_PROXY,
+	AZS_ATTR_CA_FILE,
+	AZS_ATTR_ALLOW_REMOTE,
+	AZS_ATTR_LOG_PATHS,
+	AZS_NR_ATTRS,
+};
+
+#endif /* AZS_ATTRS_H */
