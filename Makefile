@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT OR GPL-2.0-only
+#
+# azure-storage: the kernel module, the uploader, the control program, their tests.
+#
+#   make              what can be built here: userspace, and the module if the
+#                     headers of the running kernel (or of KDIR) are installed
+#   make check        all tests; the last line is `N passed, N failed`
+#   make demo         see it work, in a throw-away machine
+#   make deb          Debian packages, in build/deb
+#   make load         load the module into this kernel; `make unload` takes it out
+#   make help         the other targets
+
+VERSION := $(shell sed -n '1s/^[^ ]* (\([^)]*\)).*/\1/p' debian/changelog)
+
+B := build
+KDIR ?= /lib/modules/$(shell uname -r)/build
+PREFIX ?= /usr
+DESTDIR ?=
+
+# ------------------------------------------------------------------ userspace
+
+WERROR ?= -Werror
+WARN := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla $(WERROR)
+CFLAGS ?= -O2 -g
+PKGS := libcurl libcrypto sqlite3 json-c expat inih libsystemd smartcols
+
+# Packages are looked up only by the targets that compile.
+LIBS = $(or $(LIBS_FOUND),$(eval LIBS_FOUND := $(shell pkg-config --libs $(PKGS)))$(LIBS_FOUND))
+USER_CPPFLAGS := -D_GNU_SOURCE -Iuserspace $(CPPFLAGS)
+USER_CFLAGS := -std=gnu11 -pthread $(WARN) $(CFLAGS)
+USER_LDFLAGS := -pthread -Wl,--as-needed $(LDFLAGS)
+
+LIB_SRC := $(sort $(wildcard $(addprefix userspace/,lib/*.c azure/*.c state/*.c engine/*.c)))
+UPLOADER_SRC := $(sort $(wildcard userspace/daemon/*.c))
+CTL_SRC := $(sort $(wildcard userspace/cli/*.c))
+USER_SRC := $(LIB_SRC) $(UPLOADER_SRC) $(CTL_SRC)
+
+# Two trees of objects, the second with sanitizers, for the tests.
+objs = $(patsubst %.c,$(B)/$(1)/%.o,$(2))
+
+.PHONY: all
+all: userspace
+ifneq ($(wildcard $(KDIR)/Makefile),)
+all: module
+else
+	@echo "no kernel headers in $(KDIR): the module was not built"
+	@echo "(apt install linux-headers-$$(uname -r), or name others with KDIR=)"
+endif
+
+.PHONY: userspace
+userspace: $(B)/azure-storage-uploader $(B)/azure-storagectl
+
+$(B)/azure-storage-uploader: $(call objs,obj,$(UPLOADER_SRC) $(LIB_SRC))
+$(B)/azure-storagectl: $(call objs,obj,$(CTL_SRC) $(LIB_SRC))
+$(B)/azure-storage-uploader $(B)/azure-storagectl:
+	$(CC) $(USER_CFLAGS) $(USER_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(USER_CPPFLAGS) $(EXTRA_CPPFLAGS) $(USER_CFLAGS) -MMD -MP -c -o $@ $<
+
+# One file alone knows the protocol with the kernel, one alone the version.
+KDEV_OBJS := $(call objs,obj,userspace/lib/kdev.c) $(call objs,asan,userspace/lib/kdev.c)
+VERSION_OBJS := $(call objs,obj,userspace/lib/version.c) $(call objs,asan,userspace/lib/version.c)
+$(KDEV_OBJS): EXTRA_CPPFLAGS := -Isrc/uapi
+$(VERSION_OBJS): EXTRA_CPPFLAGS := -DAZS_VERSION='"$(VERSION)"'
+$(VERSION_OBJS): debian/changelog
+
+# --------------------------------------------------------------------- module
+
+.PHONY: module
+module:
+	$(MAKE) -C $(KDIR) M=$(CURDIR)/src AZS_VERSION=$(VERSION) modules
+
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+.PHONY: load unload
+load: module
+	$(SUDO) modprobe configfs
+	$(SUDO) insmod src/azure_storage.ko
+	@echo "loaded; what it says: dmesg | tail"
+
+unload:
+	$(SUDO) tests/lib/unload.sh
+
+# ---------------------------------------------------------------------- tests
+
+export AZS_RESULTS ?= $(CURDIR)/$(B)/results
+
+SUITES := check-unit lint check-azurite check-vm
+
+# Every suite runs, whatever the others say; tests/summary has the last word.
+.PHONY: check
+check:
+	@mkdir -p $(B)
+	@rm -f $(AZS_RESULTS)
+	@for suite in $(SUITES); do $(MAKE) --no-print-directory $$suite || true; done
+	@tests/summary
+
+.PHONY: check-unit check-azurite check-vm lint demo demo-shell bench
+check-unit:
+	@tests/unit/run
+check-azurite:
+	@tests/azurite/run
+check-vm:
+	@tests/vm/run-all
+lint:
+	@tests/lint/run
+demo:
+	@tests/demo/demo
+demo-shell:
+	@tests/demo/demo --shell
+bench:
+	@tests/bench/run
+
+# A test may have flags of its own in tests/unit/NAME.mk: NAME_CPPFLAGS, NAME_LDFLAGS.
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+UNIT_SRC := $(sort $(wildcard tests/unit/*_test.c))
+UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/asan/%,$(UNIT_SRC))
+UNIT_LIBS = $(shell pkg-config --libs cmocka)
+-include $(wildcard tests/unit/*.mk)
+
+# Archives, so that a test is linked with what it names and no more. Thin: members keep
+# their directories, as two may bear the same name.
+TESTED_SRC := $(filter-out %/main.c,$(USER_SRC))
+$(B)/asan/tested.a: $(call objs,asan,$(TESTED_SRC))
+	@rm -f $@
+	$(AR) rcsT $@ $^
+
+$(B)/asan/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(USER_CPPFLAGS) $(EXTRA_CPPFLAGS) $(USER_CFLAGS) -O1 $(SANITIZE) -MMD -MP -c -o $@ $<
+
+$(B)/asan/%_test: tests/unit/%_test.c $(B)/asan/tested.a
+	$(CC) $(USER_CPPFLAGS) $($*_test_CPPFLAGS) $(USER_CFLAGS) -O1 $(SANITIZE) -MMD -MP \
+		$(USER_LDFLAGS) $($*_test_LDFLAGS) -o $@ $^ $(LIBS) $(UNIT_LIBS)
+
+# For tests/unit/run, which builds one program at a time so that a test that does not
+# compile is a failure of its own.
+.PHONY: print-unit-programs
+print-unit-programs:
+	@printf '%s\n' $(UNIT_BIN)
+
+# ------------------------------------------------------------------- packages
+
+.PHONY: install
+install: userspace
+	install -D -t $(DESTDIR)$(PREFIX)/libexec $(B)/azure-storage-uploader
+	install -D -t $(DESTDIR)$(PREFIX)/sbin $(B)/azure-storagectl
+
+.PHONY: deb
+deb:
+	tests/packages/build-deb
+
+.PHONY: clean
+clean:
+	rm -rf $(B)/obj $(B)/asan $(B)/deb $(B)/azure-storage-uploader $(B)/azure-storagectl
+	[ ! -d $(KDIR) ] || $(MAKE) -C $(KDIR) M=$(CURDIR)/src clean
+
+.PHONY: help
+help:
+	@sed -n 's/^#   //p' Makefile | head -20
+
+-include $(patsubst %.o,%.d,$(call objs,obj,$(USER_SRC)) $(call objs,asan,$(TESTED_SRC)))
+-include $(addsuffix .d,$(UNIT_BIN))
