@@ -10,7 +10,7 @@
 #   make load         load the module into this kernel; `make unload` takes it out
 #   make help         the other targets
 
-VERSION := $(shell sed -n '1s/^[^ ]* (\([^)]*\)).*/\1/p' debian/changelog)
+VERSION := $(shell sed -n '1s/.*(\([^)]*\).*/\1/p' debian/changelog)
 
 B := build
 KDIR ?= /lib/modules/$(shell uname -r)/build
@@ -22,7 +22,7 @@ DESTDIR ?=
 WERROR ?= -Werror
 WARN := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla $(WERROR)
 CFLAGS ?= -O2 -g
-PKGS := libcurl libcrypto sqlite3 json-c expat inih libsystemd smartcols
+PKGS := libcurl libcrypto sqlite3 json-c expat libsystemd smartcols
 
 # Packages are looked up only by the targets that compile.
 LIBS = $(or $(LIBS_FOUND),$(eval LIBS_FOUND := $(shell pkg-config --libs $(PKGS)))$(LIBS_FOUND))
@@ -59,8 +59,9 @@ $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(USER_CPPFLAGS) $(EXTRA_CPPFLAGS) $(USER_CFLAGS) -MMD -MP -c -o $@ $<
 
-# One file alone knows the protocol with the kernel, one alone the version.
-KDEV_OBJS := $(call objs,obj,userspace/lib/kdev.c) $(call objs,asan,userspace/lib/kdev.c)
+# The device files alone know the protocol with the kernel, one file alone the version.
+KDEV_SRC := userspace/lib/kdev.c userspace/lib/kdev_record.c
+KDEV_OBJS := $(call objs,obj,$(KDEV_SRC)) $(call objs,asan,$(KDEV_SRC))
 VERSION_OBJS := $(call objs,obj,userspace/lib/version.c) $(call objs,asan,userspace/lib/version.c)
 $(KDEV_OBJS): EXTRA_CPPFLAGS := -Isrc/uapi
 $(VERSION_OBJS): EXTRA_CPPFLAGS := -DAZS_VERSION='"$(VERSION)"'

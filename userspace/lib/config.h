@@ -2,7 +2,8 @@
 /*
  * The configuration file: [uploader], [defaults] and a [mapping NAME] each, lines of
  * `name = value`. A comment is a line that begins with `#` or `;`; inside a value they
- * are what they are.
+ * are what they are. `include` and `exclude` may stand several times in a section: their
+ * values are joined by newlines.
  */
 #ifndef LIB_CONFIG_H
 #define LIB_CONFIG_H
