@@ -187,9 +187,9 @@ int azure_get_blob_properties(struct azure_client *client, struct azure_target *
 			      const struct azure_call *call) __attribute__((warn_unused_result));
 
 /*
- * @length 0: to the end. @sink is called with each piece in order; after a connection that broke the
- * client continues where it stopped, under the first answer's ETag. Nonzero from the sink ends the
- * request with scope LOCAL and that value's magnitude in sys_errno.
+ * @length 0: to the end. @sink is called with each piece in order; after a connection that broke,
+ * the client continues where it stopped, under the first answer's ETag. Nonzero from the sink ends
+ * the request with scope LOCAL and that value's magnitude in sys_errno.
  */
 typedef int (*azure_sink_fn)(void *arg, const void *data, size_t len, uint64_t offset);
 int azure_get_blob(struct azure_client *client, struct azure_target *target, const char *blob,

@@ -30,14 +30,28 @@ struct azure_error {
 	int curl_code;			/* CURLcode; 0 when an answer came */
 	int sys_errno;			/* positive; of the socket, or what a body callback returned */
 	bool unreachable;		/* no answer at all: refused, no route, DNS, timed out */
+	bool maybe_done;		/* this or an earlier try may have been carried out */
 	int64_t retry_after_ms;		/* as the server said, bounded; -1: it said nothing */
 	int64_t skew_s;			/* server's clock minus ours; 0: near enough, or unknown */
 	char code[AZURE_CODE_MAX];	/* x-ms-error-code, or empty */
 	char message[AZURE_MESSAGE_MAX];/* a sentence for a person; without a secret */
 };
 
+/* How the exchange itself went, whatever the server said. */
+enum azure_transport {
+	AZURE_TRANSPORT_OK = 0,		/* a whole answer came */
+	AZURE_TRANSPORT_RESOLVE,	/* no address for the host or the proxy */
+	AZURE_TRANSPORT_CONNECT,	/* refused, no route */
+	AZURE_TRANSPORT_TIMEOUT,	/* connecting or waiting took too long */
+	AZURE_TRANSPORT_TLS,		/* certificate or protocol refused: trying again is no use */
+	AZURE_TRANSPORT_BROKEN,		/* cut, reset, incomplete or malformed */
+	AZURE_TRANSPORT_LOCAL,		/* memory, or a request that libcurl refuses */
+	AZURE_TRANSPORT_TOO_LARGE,	/* the answer is beyond its bound, or is not what it must be */
+};
+
 /* The facts of one try, from which the scope follows. Strings may be NULL. */
 struct azure_outcome {
+	enum azure_transport transport;
 	int http_status;
 	int curl_code;
 	int sys_errno;
@@ -47,6 +61,7 @@ struct azure_outcome {
 	int64_t retry_after_ms;		/* -1: none */
 	int64_t skew_s;
 	bool if_none_match;		/* the request was "only if absent" */
+	bool is_container;		/* the request was about the container, not about a blob */
 };
 
 /* Fills @err from @out; scope NONE for a status of 2xx without a transport error. */
@@ -67,7 +82,8 @@ bool azure_error_blocks_target(const struct azure_error *err);
 
 /*
  * May the request have been carried out although it failed (OperationTimedOut, a connection cut
- * after sending)? Then the caller looks (HEAD) before it repeats a conditional write.
+ * after sending)? Also true of a conflict or a missing blob met by a repetition of such a try: it
+ * may be of our own making. Then the caller looks (HEAD) before it judges or repeats.
  */
 bool azure_error_is_ambiguous(const struct azure_error *err);
 
