@@ -114,33 +114,42 @@ demo-shell:
 bench:
 	@tests/bench/run
 
-# A test may have flags of its own in tests/unit/NAME.mk: NAME_CPPFLAGS, NAME_LDFLAGS.
-SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-UNIT_SRC := $(sort $(wildcard tests/unit/*_test.c))
-UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/asan/%,$(UNIT_SRC))
+# tests/unit/AREA_NAME_test.c is linked with what AREA may depend on and nothing else, less
+# the main functions. A test may have flags of its own in tests/unit/NAME.mk: NAME_CPPFLAGS,
+# NAME_LDFLAGS.
+SANITIZE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+AREAS_lib := lib
+AREAS_azure := azure lib
+AREAS_state := state lib
+AREAS_engine := engine azure state lib
+AREAS_daemon := daemon $(AREAS_engine)
+AREAS_cli := cli $(AREAS_engine)
+
+UNITS := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/*_test.c)))
 UNIT_LIBS = $(shell pkg-config --libs cmocka)
 -include $(wildcard tests/unit/*.mk)
 
-# Archives, so that a test is linked with what it names and no more. Thin: members keep
-# their directories, as two may bear the same name.
-TESTED_SRC := $(filter-out %/main.c,$(USER_SRC))
-$(B)/asan/tested.a: $(call objs,asan,$(TESTED_SRC))
-	@rm -f $@
-	$(AR) rcsT $@ $^
-
 $(B)/asan/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(USER_CPPFLAGS) $(EXTRA_CPPFLAGS) $(USER_CFLAGS) -O1 $(SANITIZE) -MMD -MP -c -o $@ $<
+	$(CC) $(USER_CPPFLAGS) $(EXTRA_CPPFLAGS) $(USER_CFLAGS) $(SANITIZE) -MMD -MP -c -o $@ $<
 
-$(B)/asan/%_test: tests/unit/%_test.c $(B)/asan/tested.a
-	$(CC) $(USER_CPPFLAGS) $($*_test_CPPFLAGS) $(USER_CFLAGS) -O1 $(SANITIZE) -MMD -MP \
-		$(USER_LDFLAGS) $($*_test_LDFLAGS) -o $@ $^ $(LIBS) $(UNIT_LIBS)
+# Thin archives: the members keep their directories.
+define area_rule
+$(B)/asan/$(1).a: $(call objs,asan,$(filter-out %/main.c,$(filter userspace/$(1)/%,$(USER_SRC))))
+	@rm -f $$@
+	$(AR) rcsT $$@ $$^
+endef
+$(foreach area,$(AREAS_daemon) cli,$(eval $(call area_rule,$(area))))
 
-# For tests/unit/run, which builds one program at a time so that a test that does not
-# compile is a failure of its own.
-.PHONY: print-unit-programs
-print-unit-programs:
-	@printf '%s\n' $(UNIT_BIN)
+define unit_rule
+$(B)/asan/$(1): tests/unit/$(1).c $(patsubst %,$(B)/asan/%.a,$(AREAS_$(firstword $(subst _, ,$(1)))))
+	$(CC) $(USER_CPPFLAGS) $$($(1)_CPPFLAGS) $(USER_CFLAGS) $(SANITIZE) -MMD -MP \
+		-MF $$@.d -MT $$@ $(USER_LDFLAGS) $$($(1)_LDFLAGS) -o $$@ $$^ $$(LIBS) $$(UNIT_LIBS)
+endef
+$(foreach unit,$(UNITS),$(eval $(call unit_rule,$(unit))))
+
+.PHONY: unit-archives
+unit-archives: $(patsubst %,$(B)/asan/%.a,$(AREAS_daemon) cli)
 
 # ------------------------------------------------------------------- packages
 
@@ -162,5 +171,5 @@ clean:
 help:
 	@sed -n 's/^#   //p' Makefile | head -20
 
--include $(patsubst %.o,%.d,$(call objs,obj,$(USER_SRC)) $(call objs,asan,$(TESTED_SRC)))
--include $(addsuffix .d,$(UNIT_BIN))
+-include $(patsubst %.o,%.d,$(call objs,obj,$(USER_SRC)) $(call objs,asan,$(USER_SRC)))
+-include $(patsubst %,$(B)/asan/%.d,$(UNITS))

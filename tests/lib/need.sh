@@ -16,8 +16,12 @@
 	AZS_NEED_MINI="qemu-system-x86 busybox-static cpio kmod xz-utils gcc libc6-dev
 		e2fsprogs xfsprogs btrfs-progs"
 	AZS_NEED_DEBIAN="qemu-system-x86 qemu-utils mmdebstrap busybox-static cpio kmod
-		xz-utils gcc libc6-dev e2fsprogs socat"
+		xz-utils gcc libc6-dev e2fsprogs psmisc socat"
 	AZS_NEED_LINT="shellcheck"
+	AZS_NEED_USERSPACE="gcc make pkg-config libc6-dev libcurl4-openssl-dev libssl-dev
+		libsqlite3-dev libjson-c-dev libexpat1-dev libsystemd-dev libsmartcols-dev"
+	AZS_NEED_UNIT="libcmocka-dev"
+	AZS_NEED_DEB="debhelper dh-dkms dpkg-dev fakeroot lintian"
 }
 
 _need_root()
