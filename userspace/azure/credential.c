@@ -349,8 +349,10 @@ struct azure_credential *azure_credential_load(const char *dir, const char *name
 		refuse(err, "not the name of a credential");
 		return NULL;
 	}
-	if (passed && *passed) {
-		n = snprintf(path, sizeof(path), "%s/%s", passed, name);
+	for (size_t i = 0; passed && *passed && i < 2; i++) {
+		static const char *const prefixes[] = { "credentials_", "" };
+
+		n = snprintf(path, sizeof(path), "%s/%s%s", passed, prefixes[i], name);
 		if (n > 0 && (size_t)n < sizeof(path) && !access(path, F_OK))
 			return azure_credential_load_file(path, err);
 	}

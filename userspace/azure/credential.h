@@ -43,7 +43,9 @@ struct azure_credential {
 };
 
 /*
- * Reads credential @name: first $CREDENTIALS_DIRECTORY/@name when that is set, else @dir/@name.
+ * Reads credential @name: from $CREDENTIALS_DIRECTORY when that is set and has it, else @dir/@name.
+ * There it is called credentials_@name (systemd joins the two when LoadCredential= passes a whole
+ * directory as "credentials") or @name.
  * @name is a mapping attribute: '/' and a leading '.' are refused. The file must be a regular file
  * that others cannot read and the group cannot write. On failure @err says why, without the
  * contents.
