@@ -65,6 +65,7 @@ struct azs_mapping {
 	/* watch.c */
 	struct azs_watch_sb *watch;
 	struct hlist_node watch_node;	/* RCU, by root dentry */
+	struct list_head watch_list;	/* SRCU, of the filesystem */
 
 	struct azs_dirty dirty;		/* dirty.c */
 
@@ -72,6 +73,7 @@ struct azs_mapping {
 	struct list_head live;		/* [azs_mappings_lock] */
 	bool announced;			/* [chardev] MAPPING_UP was read */
 	struct delayed_work drain;
+	unsigned long drain_deadline;	/* jiffies */
 
 	bool root_lost;			/* unlinked, moved or over-mounted */
 	bool blocked;			/* as the uploader reported */
