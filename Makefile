@@ -24,9 +24,10 @@ WARN := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -
 CFLAGS ?= -O2 -g
 PKGS := libcurl libcrypto sqlite3 json-c expat libsystemd smartcols
 
-# Packages are looked up only by the targets that compile.
-LIBS = $(or $(LIBS_FOUND),$(eval LIBS_FOUND := $(shell pkg-config --libs $(PKGS)))$(LIBS_FOUND))
-USER_CPPFLAGS := -D_GNU_SOURCE -Iuserspace $(CPPFLAGS)
+# Packages are looked up once, and only by the targets that compile.
+LIBS = $(eval LIBS := $(shell pkg-config --libs $(PKGS)))$(LIBS)
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
+USER_CPPFLAGS = -D_GNU_SOURCE -Iuserspace $(PKG_CFLAGS) $(CPPFLAGS)
 USER_CFLAGS := -std=gnu11 -pthread $(WARN) $(CFLAGS)
 USER_LDFLAGS := -pthread -Wl,--as-needed $(LDFLAGS)
 
@@ -143,8 +144,8 @@ $(foreach area,$(AREAS_daemon) cli,$(eval $(call area_rule,$(area))))
 
 define unit_rule
 $(B)/asan/$(1): tests/unit/$(1).c $(patsubst %,$(B)/asan/%.a,$(AREAS_$(firstword $(subst _, ,$(1)))))
-	$(CC) $(USER_CPPFLAGS) $$($(1)_CPPFLAGS) $(USER_CFLAGS) $(SANITIZE) -MMD -MP \
-		-MF $$@.d -MT $$@ $(USER_LDFLAGS) $$($(1)_LDFLAGS) -o $$@ $$^ $$(LIBS) $$(UNIT_LIBS)
+	$(CC) $$(USER_CPPFLAGS) $$($(1)_CPPFLAGS) $(USER_CFLAGS) $(SANITIZE) -MMD -MP \
+		-MF $$@.d -MT $$@ $(USER_LDFLAGS) $$($(1)_LDFLAGS) -o $$@ $$(filter %.c %.a,$$^) $$(LIBS) $$(UNIT_LIBS)
 endef
 $(foreach unit,$(UNITS),$(eval $(call unit_rule,$(unit))))
 

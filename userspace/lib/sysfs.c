@@ -15,10 +15,37 @@
 #include "lib/kfile.h"
 
 static const char *sysfs_root = "/sys/class/azure_storage";
+static const char *module_root = "/sys/class/misc/azure_storage";
 
 void sysfs_set_root(const char *dir)
 {
 	sysfs_root = dir;
+}
+
+void sysfs_set_module_root(const char *dir)
+{
+	module_root = dir;
+}
+
+static int read_in(const char *dir, const char *attr, char **value, struct error *e)
+{
+	char path[PATH_MAX];
+	int n = snprintf(path, sizeof(path), "%s/%s", dir, attr), err;
+
+	if (n < 0 || n >= PATH_MAX)
+		return error_set(e, -ENAMETOOLONG, "%s: path too long", attr);
+	err = kfile_read(path, value);
+	return err ? error_set_errno(e, err, "%s", path) : 0;
+}
+
+int sysfs_module_read(const char *attr, char **value, struct error *e)
+{
+	return read_in(module_root, attr, value, e);
+}
+
+int sysfs_module_version(char **value, struct error *e)
+{
+	return read_in("/sys/module/azure_storage", "version", value, e);
 }
 
 static int make_path(char path[PATH_MAX], const char *name, const char *attr, struct error *e)

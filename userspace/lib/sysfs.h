@@ -8,8 +8,14 @@
 
 #include "lib/error.h"
 
-/* Another directory than the kernel's, for tests. `dir` stays referenced. */
+/* Other directories than the kernel's, for tests. They stay referenced. */
 void sysfs_set_root(const char *dir);
+void sysfs_set_module_root(const char *dir);
+
+/* An attribute of the module as a whole: /sys/class/misc/azure_storage/. */
+int sysfs_module_read(const char *attr, char **value, struct error *e);
+/* Of the module in memory; -ENOENT if it tells none or is not there. */
+int sysfs_module_version(char **value, struct error *e);
 
 /* `attr` may lead into a group: "stats/events". -ENOENT: no such mapping. */
 int sysfs_read(const char *name, const char *attr, char **value, struct error *e);
