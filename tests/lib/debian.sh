@@ -57,7 +57,7 @@ _guest_qemu()
 			-device "virtserialport,chardev=agent$i,name=org.azs.agent.$i")
 	done
 	(
-		cd "$dir"
+		cd "$dir" || exit 1
 		exec "$QEMU_BIN" "${QEMU_COMMON[@]}" "${QEMU_ACCEL[@]}" -m "$mem" -smp "$smp" \
 			-kernel "$IMAGE_KERNEL" -initrd "$IMAGE_INITRD" -append "${append//[$'\n\t']/ }" \
 			-drive "file=$overlay,format=qcow2,if=none,id=root,cache=unsafe,discard=unmap" \
@@ -117,10 +117,10 @@ guest_wait()
 
 	dir=$(guest_dir)
 	while [ ! -S "$dir/agent.0" ]; do
-		guest_running && [ "$tenths" -gt 0 ] || {
+		if ! guest_running || [ "$tenths" -eq 0 ]; then
 			cat "$dir/qemu.log" >&2
 			return 1
-		}
+		fi
 		tenths=$((tenths - 1))
 		sleep 0.1
 	done
@@ -163,15 +163,17 @@ _guest_quote()
 # A file goes to DEST (into it, when that is a directory), a directory into DEST.
 guest_put()
 {
-	local from=$1 dest
+	local from=$1 dest name mode
 
 	dest=$(_guest_quote "$2")
+	name=$(_guest_quote "$(basename "$from")")
+	mode=$(stat -c %a "$from")
 	if [ -d "$from" ]; then
 		tar -C "$(dirname "$from")" -c "$(basename "$from")" |
 			guest_exec -i "mkdir -p $dest && tar -C $dest -x --no-same-owner"
 	else
-		guest_exec -i "d=$dest; [ ! -d \"\$d\" ] || d=\$d/$(_guest_quote "$(basename "$from")")
-			cat >\"\$d\" && chmod $(stat -c %a "$from") \"\$d\"" <"$from"
+		guest_exec -i "d=$dest; [ ! -d \"\$d\" ] || d=\$d/$name
+			cat >\"\$d\" && chmod $mode \"\$d\"" <"$from"
 	fi
 }
 
@@ -214,9 +216,15 @@ guest_klog()
 	cp "$dir/console.log" "$dir/klog"
 	if guest_running; then
 		guest_exec -t 120 'journalctl -q -o short-monotonic _TRANSPORT=kernel' \
-			>>"$dir/klog" || bad=1
+			>>"$dir/klog" || {
+			echo "the guest's journal could not be read"
+			bad=1
+		}
 	fi
-	[ -s "$dir/console.log" ] || bad=1
+	[ -s "$dir/console.log" ] || {
+		echo "the console's log is empty"
+		bad=1
+	}
 	if klog_splats "$dir/klog"; then
 		bad=1
 	fi

@@ -136,6 +136,7 @@ static void start_command(void)
 	if (command.pid > 0)
 		return;
 	script[script_len] = '\0';
+	command.in_ends = false;
 	if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0)
 		die("pipe");
 	command.pid = fork();
@@ -251,7 +252,8 @@ static void reap_command(void)
 static unsigned char input[4096];
 static size_t input_at, input_len;
 
-static void read_port(void)
+/* Returns false when no host is there. */
+static bool read_port(void)
 {
 	uint32_t len;
 	int type;
@@ -259,6 +261,8 @@ static void read_port(void)
 	if (input_at == input_len) {
 		ssize_t n = read(port, input, sizeof(input));
 
+		if (n == 0)
+			return false;
 		input_at = 0;
 		input_len = n > 0 ? (size_t)n : 0;
 	}
@@ -267,9 +271,13 @@ static void read_port(void)
 		if (type)
 			take_frame(type, parser.buf + 5, len);
 	}
+	return true;
 }
 
-/* With no host there, poll() returns at once: wait for the signal instead. */
+/*
+ * With no host there, poll() returns at once, saying that there is input: wait for
+ * the driver's signal instead.
+ */
 static void wait_for_host(const sigset_t *sigio)
 {
 	struct timespec second = { .tv_sec = 1 };
@@ -306,8 +314,8 @@ static void serve(const sigset_t *sigio)
 			feed_command();
 		if (pfd[1].revents)
 			reap_command();
-		if ((pfd[0].revents & POLLIN) || buffered)
-			read_port();
+		if (((pfd[0].revents & POLLIN) || buffered) && !read_port())
+			wait_for_host(sigio);
 	}
 }
 

@@ -31,6 +31,8 @@
 
 #define EXIT_TIMEOUT 124
 #define EXIT_GONE 125
+#define HELLO_INTERVAL_MS 300
+#define PATIENCE_MS 15000
 
 static struct agent_parser parser;
 static uint64_t deadline_ms;		/* 0: none */
@@ -160,21 +162,28 @@ static bool find_welcome(unsigned char *seen, size_t *len, char *boot_id)
 	return false;
 }
 
-/* Returns what came behind the welcome unread: nothing, as we asked nothing yet. */
-static bool greet(char *boot_id, int patience_ms)
+/*
+ * Says hello until the guest answers. Once is not enough: the guest learns of our
+ * connection apart from our bytes, and drops them when they come first. The answers
+ * to all our hellos carry the same nonce, and none of them is sent after this.
+ */
+static bool greet(char *boot_id)
 {
 	static unsigned char seen[8192];
-	uint64_t until = now_ms() + (uint64_t)patience_ms;
+	uint64_t next_hello = 0;
 	size_t len = 0;
 
 	if (getrandom(nonce, sizeof(nonce), 0) != sizeof(nonce))
 		quit(EXIT_GONE, "no random numbers");
-	send_hello();
-	while (now_ms() < until && !is_late()) {
+	while (!is_late()) {
 		struct pollfd pfd = { .fd = sock, .events = POLLIN };
 		ssize_t n;
 
-		if (poll(&pfd, 1, wait_ms(100)) <= 0)
+		if (now_ms() >= next_hello) {
+			send_hello();
+			next_hello = now_ms() + HELLO_INTERVAL_MS;
+		}
+		if (poll(&pfd, 1, wait_ms(50)) <= 0)
 			continue;
 		n = read(sock, seen + len, sizeof(seen) - len);
 		if (n <= 0)
@@ -191,8 +200,8 @@ static int do_wait(const char *other_than)
 	char boot_id[AGENT_BOOT_ID_BYTES + 1];
 
 	while (!is_late()) {
-		if (!greet(boot_id, 1000))
-			continue;
+		if (!greet(boot_id))
+			break;
 		if (!other_than || strcmp(boot_id, other_than) != 0) {
 			printf("%s\n", boot_id);
 			return 0;
@@ -309,12 +318,16 @@ static int do_exec(bool with_stdin, const char *script)
 {
 	struct sigaction action = { .sa_handler = on_signal };
 	char boot_id[AGENT_BOOT_ID_BYTES + 1];
+	uint64_t given_ms = deadline_ms;
 	size_t left = strlen(script);
 
 	if (left > AGENT_SCRIPT_MAX)
 		quit(2, "the script is too long: put it there as a file");
-	if (!greet(boot_id, 15000))
+	if (!given_ms || given_ms > now_ms() + PATIENCE_MS)
+		deadline_ms = now_ms() + PATIENCE_MS;
+	if (!greet(boot_id))
 		quit(EXIT_GONE, "the guest does not answer");
+	deadline_ms = given_ms;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	while (left > 0) {
