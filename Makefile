@@ -152,16 +152,40 @@ $(foreach unit,$(UNITS),$(eval $(call unit_rule,$(unit))))
 .PHONY: unit-archives
 unit-archives: $(patsubst %,$(B)/asan/%.a,$(AREAS_daemon) cli)
 
-# ------------------------------------------------------------------- packages
+# -------------------------------------------------------------- installation
 
-.PHONY: install
+SBINDIR ?= $(PREFIX)/sbin
+MANDIR ?= $(PREFIX)/share/man
+UNITDIR ?= /lib/systemd/system
+UDEVDIR ?= /lib/udev/rules.d
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+SYSTEMD := userspace/systemd
+
+.PHONY: install install-dkms
 install: userspace
-	install -D -t $(DESTDIR)$(PREFIX)/libexec $(B)/azure-storage-uploader
-	install -D -t $(DESTDIR)$(PREFIX)/sbin $(B)/azure-storagectl
+	install -D -t $(DESTDIR)$(SBINDIR) $(B)/azure-storage-uploader $(B)/azure-storagectl
+	install -D -m 644 -t $(DESTDIR)$(UNITDIR) $(wildcard $(SYSTEMD)/*.service $(SYSTEMD)/*.path)
+	install -D -m 644 -t $(DESTDIR)$(UDEVDIR) $(SYSTEMD)/60-azure-storage.rules
+	install -D -m 644 $(SYSTEMD)/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/azure-storage.conf
+	install -D -m 644 -t $(DESTDIR)/etc/azure-storage $(SYSTEMD)/azure-storage.conf
+	install -d -m 700 $(DESTDIR)/etc/azure-storage/credentials.d
+	install -D -m 644 -t $(DESTDIR)$(MANDIR)/man5 $(wildcard userspace/man/*.5)
+	install -D -m 644 -t $(DESTDIR)$(MANDIR)/man8 $(wildcard userspace/man/*.8)
+	install -D -m 644 -t $(DESTDIR)$(COMPLETIONDIR) userspace/completions/azure-storagectl
+
+# What DKMS builds from, less dkms.conf, which dh_dkms completes. Nothing of an earlier
+# build may come along.
+DKMS_DIR := $(DESTDIR)$(PREFIX)/src/azure-storage-$(VERSION)
+install-dkms:
+	find src -type f \( -name '*.[ch]' -o -name '*.sh' -o -name Kbuild -o -name Makefile \) \
+		! -name '*.mod.c' ! -name probed.h ! -path '*/selftest/*' ! -path '*/samples/*' \
+		-exec install -D -m 644 {} $(DKMS_DIR)/{} \;
+	install -D -m 644 $(SYSTEMD)/modules-load.conf \
+		$(DESTDIR)$(PREFIX)/lib/modules-load.d/azure-storage.conf
 
 .PHONY: deb
 deb:
-	tests/packages/build-deb
+	@tests/packages/build-deb
 
 .PHONY: clean
 clean:
