@@ -137,4 +137,25 @@ int dev_mark(struct dev *d, struct azs_mref m, const char *path, unsigned int fl
 int dev_scan(struct dev *d, struct azs_mref m, const char *path,
 	     bool (*fn)(const struct azs_dirent *de, const char *name, void *arg), void *arg);
 
+/* ---- both together ---- */
+
+/*
+ * A folder "in" that is mapped as "m", and one "out" beside it, which is not. The current
+ * directory is the one that holds both.
+ */
+struct fixture {
+	const char *in;
+	const char *out;
+	struct dev *dev;
+	struct azs_mref m;
+};
+
+/* The folders alone, then the mapping, up, and its first SUBTREE answered. */
+struct fixture fixture_prepare(const char *fs);
+void fixture_up(struct fixture *fx);
+/* The same in two steps: between map_create_for() and this, attributes can be set. */
+void fixture_enable(struct fixture *fx);
+/* All at once, on tmpfs. */
+struct fixture fixture_with(const char *settle_ms, const char *max_lag_ms);
+
 #endif

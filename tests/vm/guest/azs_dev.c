@@ -411,3 +411,51 @@ int dev_scan(struct dev *d, struct azs_mref m, const char *path,
 	free(buf);
 	return ret;
 }
+
+/* ---- both together ---- */
+
+static void leave_dir(void *arg)
+{
+	(void)arg;
+	CHECK_OK(chdir("/"));
+}
+
+struct fixture fixture_prepare(const char *fs)
+{
+	struct fixture fx = { 0 };
+	const char *dir;
+
+	need_module();
+	dir = fresh_dir(fs);
+	fx.in = fmt("%s/in", dir);
+	fx.out = fmt("%s/out", dir);
+	make_dirs(fx.in);
+	make_dirs(fx.out);
+	CHECK_OK(chdir(dir));
+	defer(leave_dir, NULL);
+	return fx;
+}
+
+void fixture_enable(struct fixture *fx)
+{
+	map_set("m", "enable", "1");
+	fx->dev = dev_open();
+	fx->m = expect_up(fx->dev, "m");
+}
+
+void fixture_up(struct fixture *fx)
+{
+	map_create_for("m", fx->in);
+	fixture_enable(fx);
+}
+
+struct fixture fixture_with(const char *settle_ms, const char *max_lag_ms)
+{
+	struct fixture fx = fixture_prepare("tmpfs");
+
+	map_create_for("m", fx.in);
+	map_set("m", "settle_ms", settle_ms);
+	map_set("m", "max_lag_ms", max_lag_ms);
+	fixture_enable(&fx);
+	return fx;
+}
