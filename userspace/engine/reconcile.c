@@ -116,5 +116,5 @@ bool reconcile_is_trusted(const struct kdev_stat *st, int64_t opened_ns, uint64_
 {
 	int64_t margin = tick_ns < INT64_MAX / 4 ? (int64_t)(2 * tick_ns) : INT64_MAX / 2;
 
-	return st->ctime_ns <= opened_ns - margin && st->mtime_ns <= opened_ns;
+	return st->ctime_ns <= opened_ns - margin;
 }

@@ -4,7 +4,7 @@
  * reaches files only through this table. Paths are relative byte strings ending in a NUL that the
  * length does not count; the root is "". No symbolic link is followed and no mount is crossed.
  *
- * Everything but read_entries() may be called from any thread.
+ * Every function may be called from any thread; a scan belongs to one at a time.
  */
 #ifndef ENGINE_SOURCE_H
 #define ENGINE_SOURCE_H
@@ -37,7 +37,6 @@ struct source_ops {
 	/* 1: *d was filled in; 0: no more; negative: the scan is incomplete. */
 	int (*scan_next)(struct source_scan *scan, struct kdev_dirent *d, struct error *e);
 	void (*scan_close)(struct source_scan *scan);
-	/* Of all sources of one kind at once: entry numbers are unique among them. */
 	int (*done)(struct source *s, const struct kdev_done_item *items, size_t nr,
 		    struct error *e);
 	int (*mark)(struct source *s, const char *path, size_t len, uint32_t flags,
@@ -55,8 +54,8 @@ struct source {
 struct source *source_kdev_create(struct kdev *kdev, struct kdev_mref mref);
 
 /*
- * A directory. It has one entry to hand out, number 1: the root's SUBTREE. What done() gives back
- * with AGAIN is kept as a list that source_dir_again() empties; mark() adds to it.
+ * A directory, read once: there are no entries but those the engine makes up, and done(), mark() and
+ * report() have nobody to tell.
  */
 int source_dir_create(struct source **out, const char *path, struct error *e)
 	__attribute__((warn_unused_result));

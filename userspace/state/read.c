@@ -134,10 +134,8 @@ int state_get_inode(struct state *s, int64_t target, uint64_t subvol, uint64_t i
 	return end(s, stmt, rc);
 }
 
-static int copy_name(sqlite3_stmt *stmt, const void *bytes, size_t len, char *name,
-		     size_t *name_len)
+static int copy_name(const void *bytes, size_t len, char *name, size_t *name_len)
 {
-	(void)stmt;
 	if (!bytes || len == 0 || len > 255)
 		return SQLITE_CORRUPT;
 	memcpy(name, bytes, len);
@@ -160,7 +158,7 @@ int state_next_child(struct state *s, int64_t target, const char *dir, size_t di
 	state_bind_bytes(stmt, 3, after, after ? after_len : 0);
 	rc = sqlite3_step(stmt);
 	if (rc == SQLITE_ROW)
-		rc = copy_name(stmt, sqlite3_column_blob(stmt, 0),
+		rc = copy_name(sqlite3_column_blob(stmt, 0),
 			       (size_t)sqlite3_column_bytes(stmt, 0), name, name_len);
 	return end(s, stmt, rc);
 }
@@ -196,7 +194,7 @@ int state_next_subdir(struct state *s, int64_t target, const char *dir, size_t d
 		parent = sqlite3_column_blob(stmt, 0);
 		len = (size_t)sqlite3_column_bytes(stmt, 0);
 		slash = len > base ? memchr(parent + base, '/', len - base) : NULL;
-		rc = slash ? copy_name(stmt, parent + base, (size_t)(slash - parent) - base, name,
+		rc = slash ? copy_name(parent + base, (size_t)(slash - parent) - base, name,
 				       name_len) : SQLITE_CORRUPT;
 	}
 	return end(s, stmt, rc);

@@ -172,7 +172,7 @@ int state_next_subdir(struct state *state, int64_t target, const char *dir, size
 		      const char *after, size_t after_len, char *name, size_t *name_len);
 
 struct state_gone {
-	int64_t id;			/* grows with time */
+	int64_t id;			/* grows; a path that is found gone again gets a new one */
 	int64_t seen_ms;		/* found gone; since 1970 */
 	struct state_path path;
 };

@@ -14,6 +14,12 @@
 #define MINUTE_MS 60000
 #define DELETED_KEPT_MINUTES 120
 
+#define GONE_INSERT \
+	"INSERT OR REPLACE INTO gone(target, parent, name, seen_ms)" \
+	" SELECT f.target, f.parent, f.name, coalesce(g.seen_ms, ?4)" \
+	" FROM files f LEFT JOIN gone g USING(target, parent, name)" \
+	" WHERE f.target=?1 AND f.flags & 4 = 0 AND coalesce(g.held, 0) = 0"
+
 const char *const state_write_sql[W_COUNT] = {
 	[W_BEGIN] = "BEGIN IMMEDIATE",
 	[W_COMMIT] = "COMMIT",
@@ -30,13 +36,13 @@ const char *const state_write_sql[W_COUNT] = {
 		/* an hour the first time, then a day */
 		" retry_at_s=?6 + 82800",
 	[W_UNPARK] = "DELETE FROM parked WHERE target=?1 AND parent=?2 AND name=?3",
-	[W_GONE] = "INSERT OR IGNORE INTO gone(target, parent, name, seen_ms)"
-		" SELECT target, parent, name, ?4 FROM files"
-		" WHERE target=?1 AND parent=?2 AND name=?3 AND flags & 4 = 0",
+	/*
+	 * A path that is gone already gets a new id, so that a GONE_DROP under way for the old one
+	 * does not undo this; its time runs on. One that is held stays held.
+	 */
+	[W_GONE] = GONE_INSERT " AND f.parent=?2 AND f.name=?3",
 	[W_GONE_FIND] = "SELECT id FROM gone WHERE target=?1 AND parent=?2 AND name=?3 AND held=0",
-	[W_GONE_TREE] = "INSERT OR IGNORE INTO gone(target, parent, name, seen_ms)"
-		" SELECT target, parent, name, ?4 FROM files"
-		" WHERE target=?1 AND parent>=?2 AND parent<?3 AND flags & 4 = 0",
+	[W_GONE_TREE] = GONE_INSERT " AND f.parent>=?2 AND f.parent<?3",
 	[W_GONE_MAX] = "SELECT max(id) FROM gone WHERE target=?1 AND held=0",
 	[W_GONE_DROP] = "DELETE FROM gone WHERE id=?1",
 	[W_GONE_HOLD] = "UPDATE gone SET held=1 WHERE id=?1",
@@ -182,7 +188,6 @@ static int apply_gone_tree(struct state *s, struct state_op *op)
 	if (rc != SQLITE_OK)
 		return rc;
 	op->nr_changed += (uint64_t)sqlite3_changes(s->wdb);
-	/* Rows that were gone already have older ids: waiting for the greatest covers them. */
 	sqlite3_bind_int64(s->wstmt[W_GONE_MAX], 1, op->target);
 	rc = step(s->wstmt[W_GONE_MAX]);
 	if (rc != SQLITE_ROW)
