@@ -12,6 +12,8 @@
  *
  * Callbacks (watches, completions, bodies) run inside azure_client_run(), one after the other; they
  * may submit and cancel requests and add and remove watches, but must not run or free the client.
+ *
+ * The first client makes the process ignore SIGPIPE, unless that has a handler already.
  */
 #ifndef AZURE_CLIENT_H
 #define AZURE_CLIENT_H

@@ -8,6 +8,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -51,6 +52,8 @@ struct azure_http {
 	size_t n_idle;
 	int64_t due_ms;			/* monotonic; -1: no timer */
 	struct transfer *reaped;	/* its message is in use until the next call */
+	bool *is_connection;		/* by descriptor: its close is told by on_close() */
+	size_t n_is_connection;
 };
 
 static int64_t now_ms(void)
@@ -77,6 +80,32 @@ static void on_event(void *arg, int fd, uint32_t events)
 	curl_multi_socket_action(http->multi, fd, mask, &running);
 }
 
+static bool fd_is_connection(const struct azure_http *http, curl_socket_t fd)
+{
+	return (size_t)fd < http->n_is_connection && http->is_connection[fd];
+}
+
+static int on_open(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+	struct azure_http *http = arg;
+
+	(void)purpose;
+	if ((size_t)fd >= http->n_is_connection) {
+		size_t n = ((size_t)fd + 64) * 2;
+		bool *grown = realloc(http->is_connection, n * sizeof(*grown));
+
+		/* Not known as a connection, it costs a system call more. */
+		if (!grown)
+			return CURL_SOCKOPT_OK;
+		memset(grown + http->n_is_connection, 0,
+		       (n - http->n_is_connection) * sizeof(*grown));
+		http->is_connection = grown;
+		http->n_is_connection = n;
+	}
+	http->is_connection[fd] = true;
+	return CURL_SOCKOPT_OK;
+}
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 {
 	struct azure_http *http = arg;
@@ -84,6 +113,11 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *so
 
 	(void)easy;
 	(void)socket_arg;
+	/* Of a connection the next request may take it up again; the resolver's close unheard. */
+	if (what == CURL_POLL_REMOVE && !fd_is_connection(http, fd)) {
+		azure_poller_forget(http->poller, fd);
+		return 0;
+	}
 	if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
 		events |= EPOLLIN;
 	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
@@ -98,6 +132,8 @@ static int on_close(void *arg, curl_socket_t fd)
 	struct azure_http *http = arg;
 
 	azure_poller_forget(http->poller, fd);
+	if (fd_is_connection(http, fd))
+		http->is_connection[fd] = false;
 	return close(fd);
 }
 
@@ -275,6 +311,8 @@ static bool set_constants(struct transfer *transfer)
 	SET(CURLOPT_HEADERDATA, transfer);
 	SET(CURLOPT_WRITEFUNCTION, on_body);
 	SET(CURLOPT_WRITEDATA, transfer);
+	SET(CURLOPT_SOCKOPTFUNCTION, on_open);
+	SET(CURLOPT_SOCKOPTDATA, transfer->http);
 	SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
 	SET(CURLOPT_CLOSESOCKETDATA, transfer->http);
 #undef SET
@@ -535,6 +573,18 @@ struct azure_request *azure_http_reap(struct azure_http *http, struct azure_outc
 
 /* ---------------------------------------------------------------- life */
 
+/*
+ * A connection that the server has closed must not end the program. libcurl would see to it with
+ * two system calls around each of its own; who has set a handler knows what he does.
+ */
+static void ignore_sigpipe(void)
+{
+	struct sigaction now;
+
+	if (!sigaction(SIGPIPE, NULL, &now) && now.sa_handler == SIG_DFL)
+		signal(SIGPIPE, SIG_IGN);
+}
+
 struct azure_http *azure_http_create(const struct azure_client_config *config,
 				     struct azure_poller *poller,
 				     struct azure_client_counters *counters)
@@ -544,6 +594,7 @@ struct azure_http *azure_http_create(const struct azure_client_config *config,
 
 	if (!http)
 		return NULL;
+	ignore_sigpipe();
 	http->poller = poller;
 	http->counters = counters;
 	http->config = *config;
@@ -593,5 +644,6 @@ void azure_http_free(struct azure_http *http)
 	}
 	curl_multi_cleanup(http->multi);
 	curl_global_cleanup();
+	free(http->is_connection);
 	free(http);
 }
