@@ -7,6 +7,7 @@
 #include <linux/nsproxy.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include "chardev.h"
 #include "configfs.h"
@@ -262,6 +263,7 @@ static void azs_mapping_drain(struct work_struct *work)
 {
 	struct azs_mapping *m = container_of(to_delayed_work(work), struct azs_mapping, drain);
 	bool waits;
+	long left;
 
 	mutex_lock(&azs_mappings_lock);
 	mutex_lock(&m->lock);
@@ -270,21 +272,25 @@ static void azs_mapping_drain(struct work_struct *work)
 		mutex_unlock(&azs_mappings_lock);
 		return;
 	}
+	left = m->drain_deadline - jiffies;
 	waits = azs_chardev_is_connected() &&
-		(READ_ONCE(m->announced) || READ_ONCE(m->dirty.nr_out)) &&
-		time_before(jiffies, m->drain_deadline);
-	if (waits) {
-		queue_delayed_work(azs_drain_wq, &m->drain, m->drain_deadline - jiffies);
+		(READ_ONCE(m->announced) || READ_ONCE(m->dirty.nr_out)) && left > 0;
+	/* A call at work needs the root; when it ends, it asks for another look. */
+	if (waits || m->users) {
+		if (left > 0)
+			queue_delayed_work(azs_drain_wq, &m->drain, left);
 		mutex_unlock(&m->lock);
 		mutex_unlock(&azs_mappings_lock);
 		return;
 	}
 	list_del_init(&m->live);
 	mutex_unlock(&azs_mappings_lock);
+	azs_chardev_drop_mapping(m);
 	azs_dirty_free(m);
 	azs_mapping_unpin_root(m);
 	WRITE_ONCE(m->phase, AZS_DISABLED);
 	mutex_unlock(&m->lock);
+	wake_up_var(&m->phase);
 
 	azs_mapping_state_changed(m);
 	azs_configfs_undepend(m->item);
@@ -335,9 +341,19 @@ struct azs_mapping *azs_mapping_create(const char *name)
 	return m;
 }
 
-/* Of one that is disabled. Sleeps until nobody reads its files. */
+/*
+ * Of one that is disabled, or is draining because rmdir overtook its enabling: then
+ * the drain is cut short. Sleeps until it has ended and nobody reads its files.
+ */
 void azs_mapping_destroy(struct azs_mapping *m)
 {
+	mutex_lock(&m->lock);
+	if (m->phase == AZS_DRAINING) {
+		m->drain_deadline = jiffies;
+		mod_delayed_work(azs_drain_wq, &m->drain, 0);
+	}
+	mutex_unlock(&m->lock);
+	wait_var_event(&m->phase, READ_ONCE(m->phase) == AZS_DISABLED);
 	cancel_delayed_work_sync(&m->drain);
 	device_unregister(&m->dev);
 }

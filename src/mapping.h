@@ -74,6 +74,7 @@ struct azs_mapping {
 	bool announced;			/* [chardev] MAPPING_UP was read */
 	struct delayed_work drain;
 	unsigned long drain_deadline;	/* jiffies */
+	unsigned int users;		/* [azs_mappings_lock] calls at work: the root stays */
 
 	bool root_lost;			/* unlinked, moved or over-mounted */
 	bool blocked;			/* as the uploader reported */

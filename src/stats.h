@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* The figures of a mapping and their files in /sys/class/azure_storage/NAME/. A leaf: knows no other object. */
+/*
+ * The figures of a mapping and their files in /sys/class/azure_storage/NAME/.
+ * The figures are a leaf; the files ask the other objects and never block.
+ */
 #ifndef AZS_STATS_H
 #define AZS_STATS_H
 
@@ -42,16 +45,35 @@ struct azs_stats {
 	u64 deletes_held;
 	s64 last_success_s;
 	char *last_error;		/* [m->lock] of the uploader; NULL: none */
+	const char *state_told;		/* by uevent; a literal of azs_mapping_state() */
 };
 
 /* Any context, also the write path: one per-CPU addition. */
 #define azs_count_add(m, c, n)	this_cpu_add((m)->stats.counters->v[c], n)
 #define azs_count(m, c)		azs_count_add(m, c, 1)
 
+/*
+ * The files /sys/class/azure_storage/NAME/ belong to m->dev: azs_stats_class and
+ * azs_stats_groups are its class and groups. Those of the whole module belong
+ * to the misc device.
+ */
+extern struct class *azs_stats_class;
+extern const struct attribute_group *azs_stats_groups[];
+extern const struct attribute_group *azs_stats_module_groups[];
+
+int azs_stats_init(void);
+void azs_stats_exit(void);
+
+/* Sleeps. 0 or -ENOMEM; freeing what was not allocated is allowed. */
 int azs_stats_alloc(struct azs_stats *s);
 void azs_stats_free(struct azs_stats *s);
 u64 azs_stats_counter(const struct azs_stats *s, enum azs_counter c);
 
-extern const struct attribute_group *azs_stats_groups[];
+/*
+ * Tell pollers, and for a state that is another than the last one told, udev.
+ * Both may sleep: no spinlock may be held; m->lock may be.
+ */
+void azs_stats_notify_state(struct azs_mapping *m);
+void azs_stats_notify_flushed(struct azs_mapping *m);
 
 #endif /* AZS_STATS_H */

@@ -7,6 +7,9 @@
 #ifndef AZS_COMPAT_H
 #define AZS_COMPAT_H
 
+/* Before the first header that prints. */
+#define pr_fmt(fmt) "azure_storage: " fmt
+
 #include <linux/version.h>
 
 /* The support window; dkms.conf and the test matrix say the same. */
