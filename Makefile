@@ -82,8 +82,16 @@ load: module
 	$(SUDO) insmod src/azure_storage.ko
 	@echo "loaded; what it says: dmesg | tail"
 
-unload:
-	$(SUDO) tests/lib/unload.sh
+# In the order in which they hold one another: mappings, the uploader, the module.
+UPLOADER_PID := /sys/class/misc/azure_storage/uploader_pid
+UNITS_RUNNING := azure-storage-apply.service azure-storage-uploader.service
+unload: $(B)/azure-storagectl
+	@[ ! -d /run/systemd/system ] || $(SUDO) systemctl stop $(UNITS_RUNNING) 2>/dev/null || true
+	$(SUDO) $(B)/azure-storagectl apply --prune /dev/null
+	@pid=$$(cat $(UPLOADER_PID)); [ "$$pid" = 0 ] || $(SUDO) kill "$$pid"
+	@n=0; while [ "$$(cat $(UPLOADER_PID))" != 0 ] && [ $$n -lt 100 ]; do \
+		n=$$((n + 1)); sleep 0.1; done
+	$(SUDO) rmmod azure_storage
 
 # ---------------------------------------------------------------------- tests
 
