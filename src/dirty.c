@@ -83,6 +83,7 @@ static void azs_entry_start(struct azs_entry *e, u8 type)
 	e->changed_content = 0;
 	e->changed_subtree = 0;
 	e->backoff = 0;
+	e->rehash = 0;
 	e->closed = 0;
 	azs_entry_make_pending(e);
 }
@@ -116,7 +117,6 @@ static void azs_entry_note(struct azs_entry *e, unsigned int flags)
 		return;
 	case AZS_ENTRY_WRITER:
 		azs_entry_wake_writer(e);
-		e->backoff = 0;
 		break;
 	}
 	if (content)
@@ -125,6 +125,7 @@ static void azs_entry_note(struct azs_entry *e, unsigned int flags)
 		azs_entry_set_type(e, AZS_REC_SUBTREE);
 	if (flags & AZS_DIRTY_CLOSED)
 		e->backoff = 0;
+	e->rehash = 0;
 	smp_store_release(&e->known, azs_known_bits(e->content));
 	azs_entry_requeue(e);
 }

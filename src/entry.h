@@ -66,7 +66,8 @@ struct azs_entry {
 	u8 changed:1;			/* OUT: an event came */
 	u8 changed_content:1;		/* OUT: .. of the content */
 	u8 changed_subtree:1;		/* OUT: .. that concerns all below */
-	u8 backoff;			/* [set] doublings of the next look */
+	u8 backoff;			/* [set] doublings of the next look for writers */
+	u8 rehash;			/* [set] doublings of the time as a WRITER */
 	u16 path_len;
 
 	struct rb_node path_node;
@@ -132,6 +133,8 @@ void azs_entry_enqueue(struct azs_entry *e, enum azs_entry_queue q);
 bool azs_entry_has_writer(const struct azs_entry *e);
 /* True if settle_ms have passed, or are waived; *at: when they will have (jiffies). */
 bool azs_entry_is_settled(const struct azs_entry *e, unsigned long now, unsigned long *at);
+/* True if max_lag_ms have passed: neither settle nor writers hold it back. */
+bool azs_entry_is_lagging(const struct azs_entry *e, unsigned long now);
 /* When may it be handed out? Puts a PENDING one into `ready` or `by_time`. */
 void azs_entry_requeue(struct azs_entry *e);
 /* Makes it PENDING with the sequence and age it has; in no tree of the order of changes before. */

@@ -51,16 +51,18 @@ int azs_dirty_take(struct azs_mapping *m, struct azs_rec_entry *rec, char *path)
 {
 	struct azs_dirty *d = &m->dirty;
 	struct azs_entry *e;
-	unsigned long now = jiffies, at;
+	unsigned long now, at;
 
 	spin_lock(&d->lock);
+	now = jiffies;
 	e = azs_first_ready(d);
 	if (!e) {
 		spin_unlock(&d->lock);
 		return -ENOENT;
 	}
-	/* Ready in spite of a writer, or of no pause: its time is up. */
-	e->lagged = e->type == AZS_REC_PATH &&
+	/* Ready in spite of a writer, or of no pause: its time is up. A writer that
+	 * came this moment is none of these: OPEN sees it. */
+	e->lagged = e->type == AZS_REC_PATH && azs_entry_is_lagging(e, now) &&
 		    (azs_entry_has_writer(e) || !azs_entry_is_settled(e, now, &at));
 	azs_entry_take_out(e);
 	if (e == d->root && e->type == AZS_REC_SUBTREE)
@@ -196,6 +198,7 @@ static int azs_open_below(struct azs_entry *lead, struct azs_entry **spare, stru
 {
 	struct azs_dirty *d = &lead->m->dirty;
 	struct azs_entry *e = azs_entry_lookup(d, (*spare)->path, (*spare)->path_len);
+	bool writer;
 
 	if (e && e->state == AZS_ENTRY_OUT) {
 		azs_entry_inherit(e, lead);
@@ -224,10 +227,11 @@ static int azs_open_below(struct azs_entry *lead, struct azs_entry **spare, stru
 		WRITE_ONCE(e->known, azs_known_bits(true));
 		return -EAGAIN;
 	}
-	e->lagged = azs_entry_has_writer(e);
+	writer = azs_entry_has_writer(e);
+	e->lagged = writer && azs_entry_is_lagging(e, jiffies);
 	azs_entry_take_out(e);
-	e->unquiet = e->lagged;
-	*out_flags = e->lagged ? AZS_OPEN_WRITER : 0;
+	e->unquiet = writer;
+	*out_flags = writer ? AZS_OPEN_WRITER : 0;
 	*id = e->id;
 	return 0;
 }
@@ -343,6 +347,7 @@ static void azs_entry_renew(struct azs_entry *e)
 	e->since = e->changed_since;
 	e->retry = 0;
 	e->backoff = 0;
+	e->rehash = 0;
 	e->not_before = 0;
 	azs_entry_make_pending(e);
 }
@@ -448,13 +453,14 @@ u64 azs_dirty_flush(struct azs_mapping *m)
 {
 	struct azs_dirty *d = &m->dirty;
 	struct azs_entry *e, *prev = NULL;
-	unsigned int writers;
-	u64 number, seq = 0;
+	u64 number, start, seq = 0;
 
 	spin_lock(&d->lock);
-	/* Not more than there were: a DONE may add one for each that is woken. */
-	for (writers = d->nr_writers; writers && d->nr_writers; writers--) {
-		e = rb_entry(rb_first_cached(&d->writers), struct azs_entry, seq_node);
+	/* All that there are, however many a DONE adds meanwhile; each gets a new number
+	 * and is met once. */
+	start = d->seq;
+	while ((e = rb_entry_safe(rb_first_cached(&d->writers), struct azs_entry, seq_node)) &&
+	       e->seq <= start) {
 		azs_entry_wake_writer(e);
 		cond_resched_lock(&d->lock);
 	}

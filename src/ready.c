@@ -9,14 +9,9 @@
 #include "chardev.h"
 #include "entry.h"
 
-#define AZS_WRITER_BACKOFF_MAX	HZ		/* after a close that saw a writer */
+#define AZS_CLOSER_BACKOFF_MAX	HZ		/* after a close that saw a writer */
+#define AZS_WRITER_BACKOFF_MAX	(86400UL * HZ)	/* of a writer that has not closed */
 #define AZS_REHASH_MAX_MS	86400000ULL	/* of a file that stays open */
-
-enum azs_readiness {
-	AZS_READY,
-	AZS_LATER,
-	AZS_NEVER,		/* until an event */
-};
 
 bool azs_entry_has_writer(const struct azs_entry *e)
 {
@@ -32,44 +27,54 @@ bool azs_entry_is_settled(const struct azs_entry *e, unsigned long now, unsigned
 	return e->seq <= d->flush_seq || !time_before(now, *at);
 }
 
-/* How soon to look again at a file that somebody has open for writing. */
-static enum azs_readiness azs_entry_await_writer(struct azs_entry *e, unsigned long now,
-						 unsigned long lag_at, unsigned long *at)
+bool azs_entry_is_lagging(const struct azs_entry *e, unsigned long now)
 {
-	WRITE_ONCE(e->waits_writer, 1);
-	smp_mb();	/* pairs with azs_dirty_is_known(): a close sees this or we see it */
-	if (!READ_ONCE(e->closed)) {
-		*at = lag_at;
-		return e->m->max_lag_ms ? AZS_LATER : AZS_NEVER;
-	}
-	/* A closer is a writer still when it says that it closes: look again soon. */
-	WRITE_ONCE(e->waits_writer, 0);
-	*at = now + min_t(unsigned long, 1UL << e->backoff, AZS_WRITER_BACKOFF_MAX);
-	if ((1UL << e->backoff) < AZS_WRITER_BACKOFF_MAX)
-		e->backoff++;
-	return AZS_LATER;
+	return e->m->max_lag_ms &&
+	       !time_before(now, e->since + msecs_to_jiffies(e->m->max_lag_ms));
 }
 
-static enum azs_readiness azs_entry_readiness(struct azs_entry *e, unsigned long now,
-					      unsigned long *at)
+/*
+ * When to look again at a file that somebody has open for writing. The close tells,
+ * but not every writer closes: truncate(2) by path is one for as long as it runs.
+ */
+static unsigned long azs_entry_await_writer(struct azs_entry *e, unsigned long now)
+{
+	unsigned long first = HZ, most = AZS_WRITER_BACKOFF_MAX, delay;
+
+	WRITE_ONCE(e->waits_writer, 1);
+	smp_mb();	/* pairs with azs_dirty_is_known(): a close sees this or we see it */
+	if (READ_ONCE(e->closed)) {
+		/* A closer is a writer still when it says that it closes: look again soon. */
+		WRITE_ONCE(e->waits_writer, 0);
+		first = 1;
+		most = AZS_CLOSER_BACKOFF_MAX;
+	}
+	delay = min(first << e->backoff, most);
+	if (delay < most)
+		e->backoff++;
+	return now + delay;
+}
+
+/* True if it may be handed out now; *at: else, when to look again (jiffies). */
+static bool azs_entry_is_ready(struct azs_entry *e, unsigned long now, unsigned long *at)
 {
 	unsigned long lag_at = e->since + msecs_to_jiffies(e->m->max_lag_ms);
-	enum azs_readiness r = AZS_READY;
 
 	WRITE_ONCE(e->waits_writer, 0);
 	if (e->not_before && time_before(now, e->not_before)) {
 		*at = e->not_before;
-		return AZS_LATER;
+		return false;
 	}
-	if (e->m->max_lag_ms && !time_before(now, lag_at))
-		return AZS_READY;
-	if (!azs_entry_is_settled(e, now, at))
-		r = AZS_LATER;
-	else if (e->type == AZS_REC_PATH && azs_entry_has_writer(e))
-		r = azs_entry_await_writer(e, now, lag_at, at);
-	if (r == AZS_LATER && e->m->max_lag_ms && time_before(lag_at, *at))
+	if (azs_entry_is_lagging(e, now))
+		return true;
+	if (azs_entry_is_settled(e, now, at)) {
+		if (e->type != AZS_REC_PATH || !azs_entry_has_writer(e))
+			return true;
+		*at = azs_entry_await_writer(e, now);
+	}
+	if (e->m->max_lag_ms && time_before(lag_at, *at))
 		*at = lag_at;
-	return r;
+	return false;
 }
 
 void azs_entry_requeue(struct azs_entry *e)
@@ -78,17 +83,12 @@ void azs_entry_requeue(struct azs_entry *e)
 
 	lockdep_assert_held(&e->m->dirty.lock);
 	azs_entry_enqueue(e, AZS_QUEUE_NONE);
-	switch (azs_entry_readiness(e, jiffies, &at)) {
-	case AZS_READY:
+	if (azs_entry_is_ready(e, jiffies, &at)) {
 		azs_entry_enqueue(e, AZS_QUEUE_READY);
-		break;
-	case AZS_LATER:
-		e->check_at = at;
-		azs_entry_enqueue(e, AZS_QUEUE_TIME);
-		break;
-	case AZS_NEVER:
-		break;
+		return;
 	}
+	e->check_at = at;
+	azs_entry_enqueue(e, AZS_QUEUE_TIME);
 }
 
 void azs_entry_make_pending(struct azs_entry *e)
@@ -107,12 +107,14 @@ void azs_entry_make_pending(struct azs_entry *e)
 void azs_entry_make_writer(struct azs_entry *e)
 {
 	struct azs_dirty *d = &e->m->dirty;
-	u64 ms = min(max(e->m->max_lag_ms, 1000U) * (1ULL << min_t(u8, e->backoff, 27)),
+	u64 ms = min(max(e->m->max_lag_ms, 1000U) * (1ULL << min_t(u8, e->rehash, 27)),
 		     AZS_REHASH_MAX_MS);
 
 	WRITE_ONCE(e->known, 0);
 	e->state = AZS_ENTRY_WRITER;
 	e->retry = 0;
+	e->backoff = 0;
+	WRITE_ONCE(e->closed, 0);	/* who writes now has not closed */
 	WRITE_ONCE(d->nr_writers, d->nr_writers + 1);
 	azs_entry_link_seq(e);
 	if (!e->m->max_lag_ms)
@@ -138,11 +140,9 @@ void azs_entry_wake_writer(struct azs_entry *e)
 /* Its time has come without an event: hash it as it is. */
 static void azs_writer_is_due(struct azs_entry *e)
 {
-	u8 backoff = e->backoff;
-
 	azs_entry_wake_writer(e);
 	e->since = jiffies - msecs_to_jiffies(e->m->max_lag_ms);
-	e->backoff = min(backoff + 1, 27);
+	e->rehash = min(e->rehash + 1, 27);
 	azs_entry_requeue(e);
 }
 
