@@ -11,6 +11,8 @@ struct set {
 };
 
 static struct azs_mapping *sets[4];
+static struct inode inodes[64];
+static unsigned int nr_inodes;
 static unsigned int base_objects;
 
 /* ---- what the module asks of its other parts ---- */
@@ -56,6 +58,7 @@ struct azs_mapping *set_start(void)
 	if (!i) {
 		kshim_reset();
 		kshim.live_objects = base_objects;
+		nr_inodes = 0;
 	}
 	s->m.dev.refs = 1;
 	s->m.id = 7 + i;
@@ -98,8 +101,11 @@ void set_end(struct azs_mapping *m)
 	free(container_of(m, struct set, m));
 	assert_int_equal(refs, 1);
 	assert_false(armed);
-	if (!others)
-		assert_int_equal(kshim.live_objects, base_objects);
+	if (others)
+		return;
+	assert_int_equal(kshim.live_objects, base_objects);
+	for (i = 0; i < nr_inodes; i++)
+		assert_int_equal(inodes[i].refs, 1);
 }
 
 int set_teardown(void **state)
@@ -134,6 +140,13 @@ int set_group_teardown(void **state)
 	(void)state;
 	azs_dirty_exit();
 	return kshim.live_objects ? -1 : 0;
+}
+
+struct inode *set_inode(void)
+{
+	assert_true(nr_inodes < sizeof(inodes) / sizeof(*inodes));
+	inodes[nr_inodes] = (struct inode){ .i_nlink = 1, .refs = 1, .ctime = { .tv_sec = 1000 } };
+	return &inodes[nr_inodes++];
 }
 
 /* ---- events ---- */
