@@ -98,14 +98,14 @@ static ssize_t path_show(struct device *dev, struct device_attribute *attr, char
 }
 static DEVICE_ATTR_RO(path);
 
-/* What the uploader last complained of, else what the configuration did. */
+/* Of the uploader; that of the configuration is in configfs. */
 static ssize_t last_error_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	struct azs_mapping *m = azs_mapping_of_dev(dev);
 	ssize_t len;
 
 	mutex_lock(&m->lock);
-	len = sysfs_emit(buf, "%s\n", m->stats.last_error ?: m->last_error ?: "");
+	len = sysfs_emit(buf, "%s\n", m->stats.last_error ?: "");
 	mutex_unlock(&m->lock);
 	return len;
 }

@@ -73,7 +73,9 @@ struct azs_record {
 /*
  * A mapping came up: sent before any of its entries, and for every mapping
  * that is up after AZS_IOC_HELLO. Its attributes follow as struct azs_attr,
- * the mapping's own name first as "name".
+ * the mapping's own name first as "name". Another generation of a mapping means
+ * that the earlier one went down, also if no MAPPING_DOWN said so: that is not
+ * waited for longer than a drain may take.
  */
 struct azs_rec_mapping_up {
 	struct azs_record hdr;
@@ -192,7 +194,9 @@ struct azs_open {
  * AZS_IOC_SCAN: entries of a directory as struct azs_dirent, many a call. A
  * scan begins with scan 0 and goes on with the number that came back until
  * that is 0. AZS_SCAN_CLOSE ends one early. `.` and `..` are left out; what
- * vanished meanwhile is left out.
+ * vanished meanwhile is left out. By any error a scan is over and incomplete, but
+ * for EBUSY: another call works on it. EBADF: no such scan; EMFILE: too many;
+ * EXDEV: something is mounted there; ENOENT: gone, or moved out of the folder.
  */
 struct azs_scan {
 	struct azs_mref mapping;
