@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 /* So much work for each thread that runs, before another is woken. */
-#define QUEUE_PER_THREAD 16
+#define QUEUE_PER_THREAD 48
 #define THREADS_MAX 64
 
 struct pool {

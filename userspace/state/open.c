@@ -73,12 +73,20 @@ static int open_both(struct state *s, struct error *e)
 	return r;
 }
 
+/* SQLite counts its memory under a lock of the whole process, for figures nobody asks for. */
+static void configure_once(void)
+{
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 int state_open(struct state **out, const struct state_config *config, struct error *e)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct state *s = calloc(1, sizeof(*s));
 	int r;
 
 	*out = NULL;
+	pthread_once(&once, configure_once);
 	if (!s)
 		return error_set(e, -ENOMEM, "state database: no memory");
 	s->config = *config;
