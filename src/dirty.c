@@ -194,6 +194,21 @@ static void azs_fold_in(struct azs_mapping *m, struct azs_entry **spare, unsigne
 		azs_fold_below(into);
 }
 
+/*
+ * A pending SUBTREE has taken the event in. Whoever has the path out must learn
+ * of it nevertheless: what he read is not what is there.
+ */
+static void azs_event_note_out(struct azs_dirty *d, const struct azs_event *ev)
+{
+	struct azs_entry *e = azs_entry_lookup(d, ev->path, ev->len);
+
+	if (!e || e->state != AZS_ENTRY_OUT || e->type != AZS_REC_PATH)
+		return;
+	if (ev->inode)
+		azs_entry_bind(e, ev->inode, ev->gen, ev->covers);
+	azs_entry_note(e, ev->flags);
+}
+
 /* An event that finds its entry, or one above that is pending. */
 static bool azs_event_merge(struct azs_mapping *m, const struct azs_event *ev)
 {
@@ -204,6 +219,7 @@ static bool azs_event_merge(struct azs_mapping *m, const struct azs_event *ev)
 	if (e) {
 		azs_entry_note(e, ev->flags & AZS_DIRTY_CONTENT);
 		azs_fold_below(e);
+		azs_event_note_out(d, ev);
 		return true;
 	}
 	if (!ev->len) {

@@ -165,7 +165,9 @@ extern atomic64_t azs_generation;
  * @content: of its data; @closed: a close. Counts the event if so.
  */
 bool azs_dirty_is_known(struct inode *inode, bool content, bool closed);
-/* The same for the mapping as a whole: its root is pending. */
+/* The same for the mapping as a whole: its root is pending. True says nothing about a file
+ * for which azs_dirty_is_held(): whoever has it out must learn of the event. */
 bool azs_dirty_is_root_known(struct azs_mapping *m, bool content);
+bool azs_dirty_is_held(const struct inode *inode);
 
 #endif /* AZS_DIRTY_H */

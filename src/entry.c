@@ -254,6 +254,16 @@ bool azs_dirty_is_known(struct inode *inode, bool content, bool closed)
 	return true;
 }
 
+bool azs_dirty_is_held(const struct inode *inode)
+{
+	const struct azs_entry *e;
+
+	hlist_for_each_entry_rcu(e, azs_inode_bucket(inode), hash_node)
+		if (READ_ONCE(e->inode) == inode)
+			return true;
+	return false;
+}
+
 bool azs_dirty_is_root_known(struct azs_mapping *m, bool content)
 {
 	const u8 need = content ? AZS_KNOWN_ANY | AZS_KNOWN_CONTENT : AZS_KNOWN_ANY;

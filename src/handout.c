@@ -158,6 +158,23 @@ static void azs_entry_bind_opened(struct azs_entry *e, struct inode *inode)
 	/* Without the generation of a path that an event built: only to see writers. */
 	if (e->inode != inode)
 		azs_entry_bind(e, inode, 0, 0);
+	smp_mb();	/* as at hand-out, see entry.h: before the data is read */
+}
+
+/*
+ * Out under another entry when @lead leads to it: what made @lead dirty may be newer than
+ * what was read, so it is changed, as long ago as @lead, and not flushed before that is done.
+ */
+static void azs_entry_note_lead(struct azs_entry *e, const struct azs_entry *lead)
+{
+	azs_entry_inherit(e, lead);
+	if (!e->changed || e->changed_seq > lead->seq) {
+		e->changed_seq = lead->seq;
+		e->changed_since = lead->since;
+	}
+	e->changed = 1;
+	if (lead->content)
+		e->changed_content = 1;
 }
 
 /* A PATH entry opens its own file. */
@@ -201,7 +218,7 @@ static int azs_open_below(struct azs_entry *lead, struct azs_entry **spare, stru
 	bool writer;
 
 	if (e && e->state == AZS_ENTRY_OUT) {
-		azs_entry_inherit(e, lead);
+		azs_entry_note_lead(e, lead);
 		return -EBUSY;
 	}
 	if (e && e->state == AZS_ENTRY_WRITER) {

@@ -380,7 +380,7 @@ static bool azs_watch_is_idle(const struct dentry *dentry, u32 mask)
 	const bool content = mask & (FS_MODIFY | FS_CLOSE_WRITE);
 	struct inode *inode = d_inode(dentry);
 	const struct dentry *d, *parent;
-	bool idle, covered;
+	bool idle, covered, inside;
 	unsigned int seq;
 
 	smp_mb();	/* see entry.h: the data is stored before we look */
@@ -390,14 +390,18 @@ static bool azs_watch_is_idle(const struct dentry *dentry, u32 mask)
 		goto out;
 	do {
 		covered = false;
+		inside = false;
 		seq = read_seqbegin(&rename_lock);
 		for (d = dentry;; d = parent) {
 			if (unlikely(!hlist_empty(azs_roots_bucket(d)))) {
 				struct azs_mapping *m;
 
-				hlist_for_each_entry_rcu(m, azs_roots_bucket(d), watch_node)
-					if (m->root.dentry == d)
-						covered |= !azs_dirty_is_root_known(m, content);
+				hlist_for_each_entry_rcu(m, azs_roots_bucket(d), watch_node) {
+					if (m->root.dentry != d)
+						continue;
+					inside = true;
+					covered |= !azs_dirty_is_root_known(m, content);
+				}
 			}
 			parent = READ_ONCE(d->d_parent);
 			if (parent == d)
@@ -405,6 +409,8 @@ static bool azs_watch_is_idle(const struct dentry *dentry, u32 mask)
 		}
 		idle = !covered && d == d->d_sb->s_root;
 	} while (read_seqretry(&rename_lock, seq));
+	if (idle && inside)
+		idle = !azs_dirty_is_held(inode);
 out:
 	rcu_read_unlock();
 	return idle;
