@@ -439,6 +439,8 @@ struct fixture fixture_prepare(const char *fs)
 void fixture_enable(struct fixture *fx)
 {
 	map_set("m", "enable", "1");
+	/* The first SUBTREE waits for settle_ms, too. */
+	CHECK_OK(file_store(CLASS_DIR "/m/flush", "1"));
 	fx->dev = dev_open();
 	fx->m = expect_up(fx->dev, "m");
 }

@@ -297,9 +297,9 @@ static void close_gives_back(void)
 	CHECK_EQ(map_gauge("m", "in_flight"), 0);
 	CHECK_EQ(map_gauge("m", "pending"), 20);
 	CHECK_STR(map_state("m"), "waiting");
+	sleep_ms(100);
 	fx.dev = dev_open();
 	expect_rec(fx.dev, &r, AZS_REC_MAPPING_UP, "m");
-	sleep_ms(100);
 	for (int i = 0; i < 20; i++) {
 		expect_rec(fx.dev, &r, AZS_REC_PATH, fmt("f%02d", i));
 		CHECK_EQ(r.seq, seqs[i]);
