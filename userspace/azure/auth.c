@@ -83,7 +83,7 @@ void azure_sign_put_string(struct azure_text *out, const struct azure_sign_input
 	put_line(out, NULL);
 	put_line(out, in->content_md5);
 	put_line(out, in->content_type);
-	put_line(out, NULL);		/* Date: x-ms-date stands for it */
+	put_line(out, in->date);
 	put_line(out, NULL);		/* If-Modified-Since */
 	put_line(out, in->if_match);
 	put_line(out, in->if_none_match);

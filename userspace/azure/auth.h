@@ -41,6 +41,7 @@ struct azure_sign_input {
 	uint64_t content_length;
 	const char *content_md5;
 	const char *content_type;
+	const char *date;		/* not sent: x-ms-date stands for it */
 	const char *if_match;
 	const char *if_none_match;
 	const struct azure_sign_header *ms_headers;	/* x-ms-*, sorted */
