@@ -15,7 +15,8 @@ static uint64_t mix(uint64_t h)
 
 static uint64_t hash(const char *name, size_t len, bool is_dir)
 {
-	uint64_t h = 0xcbf29ce484222325ULL + is_dir;
+	/* Far apart: names differ in the low bits. */
+	uint64_t h = is_dir ? 0x84222325cbf29ce4ULL : 0xcbf29ce484222325ULL;
 
 	for (size_t i = 0; i < len; i++)
 		h = (h ^ (unsigned char)name[i]) * 0x100000001b3ULL;

@@ -167,7 +167,7 @@ int state_get_inode(struct state *state, int64_t target, uint64_t subvol, uint64
  */
 int state_next_child(struct state *state, int64_t target, const char *dir, size_t dir_len,
 		     const char *after, size_t after_len, char *name, size_t *name_len);
-/* The same for sub-directories that have rows below them. */
+/* The same for sub-directories that have rows below them, in the order of their names with a '/'. */
 int state_next_subdir(struct state *state, int64_t target, const char *dir, size_t dir_len,
 		      const char *after, size_t after_len, char *name, size_t *name_len);
 
