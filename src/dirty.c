@@ -162,7 +162,7 @@ static size_t azs_fold_scope(struct azs_dirty *d, const char *path, size_t len)
 	return len;
 }
 
-static bool azs_set_is_full(struct azs_mapping *m)
+bool azs_dirty_is_full(struct azs_mapping *m)
 {
 	struct azs_dirty *d = &m->dirty;
 
@@ -215,6 +215,11 @@ static bool azs_event_merge(struct azs_mapping *m, const struct azs_event *ev)
 	struct azs_dirty *d = &m->dirty;
 	struct azs_entry *e;
 
+	if (ev->flags & AZS_DIRTY_GONE) {
+		e = azs_entry_lookup(d, ev->path, ev->len);
+		if (e)
+			azs_entry_unbind(e);
+	}
 	e = azs_entry_covering_subtree(d, ev->path, ev->len, azs_entry_is_pending);
 	if (e) {
 		azs_entry_note(e, ev->flags & AZS_DIRTY_CONTENT);
@@ -274,7 +279,7 @@ static int azs_event_record(struct azs_mapping *m, const struct azs_event *ev, u
 	if (known)
 		goto out;
 
-	if (azs_set_is_full(m)) {
+	if (azs_dirty_is_full(m)) {
 		size_t scope = azs_fold_scope(d, ev->path, ev->len);
 
 		spin_unlock(&d->lock);

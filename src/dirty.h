@@ -57,6 +57,7 @@ struct azs_dirty {
 #define AZS_DIRTY_CONTENT	(1u << 0)	/* hash, do not trust stat */
 #define AZS_DIRTY_SUBTREE	(1u << 1)	/* the path and all below */
 #define AZS_DIRTY_CLOSED	(1u << 2)	/* by a close: look for writers soon */
+#define AZS_DIRTY_GONE		(1u << 3)	/* the name went; its inode may have others */
 
 int azs_dirty_init(void);
 void azs_dirty_exit(void);

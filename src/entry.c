@@ -140,20 +140,24 @@ static void azs_entry_unhash(struct azs_entry *e)
 	spin_unlock(&azs_entry_hash_lock);
 }
 
-/* Another entry of this set may have had the inode under an older name. */
-static void azs_entry_unhash_twins(const struct azs_entry *e, const struct inode *inode)
+/* Another entry of this set that has the inode; the set's lock keeps it. Or NULL. */
+static struct azs_entry *azs_entry_find_twin(const struct azs_entry *e, const struct inode *inode)
 {
 	struct azs_entry *o;
-	struct hlist_node *next;
 
-	lockdep_assert_held(&azs_entry_hash_lock);
-	hlist_for_each_entry_safe(o, next, azs_inode_bucket(inode), hash_node)
+	spin_lock(&azs_entry_hash_lock);
+	hlist_for_each_entry(o, azs_inode_bucket(inode), hash_node)
 		if (o->inode == inode && o->m == e->m && o != e)
-			hlist_del_init_rcu(&o->hash_node);
+			break;
+	spin_unlock(&azs_entry_hash_lock);
+	return o;
 }
 
 void azs_entry_bind(struct azs_entry *e, struct inode *inode, u64 gen, unsigned int covers)
 {
+	const bool only_name = inode->i_nlink == 1;
+	struct azs_entry *twin;
+
 	lockdep_assert_held(&e->m->dirty.lock);
 	if (e->inode != inode) {
 		azs_entry_unbind(e);
@@ -162,10 +166,12 @@ void azs_entry_bind(struct azs_entry *e, struct inode *inode, u64 gen, unsigned 
 		ihold(inode);
 		e->inode = inode;
 	}
+	/* They had it under an older name: not to be found, nor to keep it from deletion. */
+	while (only_name && (twin = azs_entry_find_twin(e, inode)))
+		azs_entry_unbind(twin);
 	e->covers = covers;
-	WRITE_ONCE(e->gen, gen);
+	WRITE_ONCE(e->gen, only_name ? gen : 0);
 	spin_lock(&azs_entry_hash_lock);
-	azs_entry_unhash_twins(e, inode);
 	if (hlist_unhashed(&e->hash_node))
 		hlist_add_head_rcu(&e->hash_node, azs_inode_bucket(inode));
 	spin_unlock(&azs_entry_hash_lock);
@@ -185,6 +191,7 @@ void azs_entry_unbind(struct azs_entry *e)
 		return;
 	azs_entry_unhash(e);
 	WRITE_ONCE(e->gen, 0);
+	e->unquiet = 1;		/* if it is being read: its writers are seen no more */
 	p = kmalloc(sizeof(*p), GFP_NOWAIT | __GFP_NOWARN);
 	if (!p)
 		return;		/* held until the entry goes; never wrong */
@@ -289,10 +296,14 @@ struct azs_entry *azs_entry_find_out(u64 id)
 {
 	struct azs_entry *e;
 
-	hlist_for_each_entry_rcu(e, azs_id_bucket(id), id_node)
-		if (READ_ONCE(e->id) == id)
-			return e;
-	return NULL;
+	/* Not by RCU alone: one that is handed out again meanwhile would lead the
+	 * walk into another bucket, and a DONE past its entry. */
+	spin_lock(&azs_entry_hash_lock);
+	hlist_for_each_entry(e, azs_id_bucket(id), id_node)
+		if (e->id == id)
+			break;
+	spin_unlock(&azs_entry_hash_lock);
+	return e;
 }
 
 /* The caller has taken it out of where it was counted; it is in by_seq after this. */

@@ -91,7 +91,7 @@ int azs_entry_init(void);
 void azs_entry_exit(void);
 
 /* ---- entry.c ---- */
-/* NULL when memory or the module's bound does not allow it. May sleep, GFP_NOFS. */
+/* NULL without memory, and for a path that is too long. May sleep, GFP_NOFS. */
 struct azs_entry *azs_entry_alloc(struct azs_mapping *m, const char *path, size_t len);
 /* Takes it out of every tree and frees it, or makes the root's entry idle. [set] */
 void azs_entry_remove(struct azs_entry *e);
@@ -101,14 +101,17 @@ void azs_entry_free(struct azs_entry *e);
 void azs_entry_flush_reaper(void);
 bool azs_entry_is_over_bound(void);
 
-/* Later events of @inode may be recognised as known. [set] */
+/*
+ * Later events of @inode may be recognised as known, unless @gen is 0. Of an inode
+ * with one name the other entries of the set let go. [set]
+ */
 void azs_entry_bind(struct azs_entry *e, struct inode *inode, u64 gen, unsigned int covers);
 void azs_entry_unbind(struct azs_entry *e);
 /* OUT under a new number: from here on what happens is recorded anew. [set] */
 void azs_entry_hand_out(struct azs_entry *e);
 /* Its number is known no more. [set] */
 void azs_entry_end_out(struct azs_entry *e);
-/* RCU; check id and state again under the set's lock. */
+/* Under RCU; check id and state again under the set's lock. */
 struct azs_entry *azs_entry_find_out(u64 id);
 
 /* ---- tree.c, all [set] ---- */
@@ -127,6 +130,11 @@ void azs_entry_unlink_seq(struct azs_entry *e);
 struct azs_entry *azs_entry_next_seq(struct azs_dirty *d, u64 seq, const struct azs_entry *e);
 void azs_entry_set_type(struct azs_entry *e, u8 type);
 void azs_entry_enqueue(struct azs_entry *e, enum azs_entry_queue q);
+
+/* ---- dirty.c, [set] ---- */
+
+/* No entry should be added: max_pending, or the module's bound. */
+bool azs_dirty_is_full(struct azs_mapping *m);
 
 /* ---- ready.c, all [set] but the last two ---- */
 

@@ -193,7 +193,7 @@ static int azs_open_lead(struct azs_entry *e, struct inode *inode, u32 *out_flag
 }
 
 /* Nothing was known of this file: it counts as changed when its ctime says so. */
-static unsigned long azs_last_change(struct inode *inode)
+static unsigned long azs_last_change(const struct azs_mapping *m, struct inode *inode)
 {
 	struct timespec64 ctime = azs_inode_ctime(inode), now;
 	s64 ms;
@@ -201,9 +201,22 @@ static unsigned long azs_last_change(struct inode *inode)
 	ktime_get_real_ts64(&now);
 	ms = (now.tv_sec - ctime.tv_sec) * MSEC_PER_SEC +
 	     (now.tv_nsec - ctime.tv_nsec) / NSEC_PER_MSEC;
-	if (ms < 0 || ms > 60 * MSEC_PER_SEC)
-		ms = 60 * MSEC_PER_SEC;
+	if (ms < 0 || ms > m->settle_ms)
+		ms = m->settle_ms;
 	return jiffies - msecs_to_jiffies(ms);
+}
+
+/* There is no room for what is not ready below @lead: it leads there once more. */
+static void azs_lead_come_again(struct azs_entry *lead)
+{
+	if (!lead->changed)
+		lead->changed_since = jiffies;
+	lead->changed = 1;
+	lead->changed_seq = lead->seq;
+	if (lead->content)
+		lead->changed_content = 1;
+	if (lead->type == AZS_REC_SUBTREE)
+		lead->changed_subtree = 1;
 }
 
 /*
@@ -215,7 +228,7 @@ static int azs_open_below(struct azs_entry *lead, struct azs_entry **spare, stru
 {
 	struct azs_dirty *d = &lead->m->dirty;
 	struct azs_entry *e = azs_entry_lookup(d, (*spare)->path, (*spare)->path_len);
-	bool writer;
+	bool writer, full = !e && azs_dirty_is_full(lead->m);
 
 	if (e && e->state == AZS_ENTRY_OUT) {
 		azs_entry_note_lead(e, lead);
@@ -229,16 +242,23 @@ static int azs_open_below(struct azs_entry *lead, struct azs_entry **spare, stru
 		azs_entry_link_path(d, e);
 		e->seq = lead->seq;
 		e->since = lead->since;
-		e->last_event = azs_last_change(inode);
+		e->last_event = azs_last_change(lead->m, inode);
 		azs_entry_make_pending(e);
 	}
-	if (e->type != AZS_REC_PATH)
-		return -EBUSY;		/* a directory was here a moment ago */
 	if (lead->content)
 		e->content = 1;
-	azs_entry_bind_opened(e, inode);
+	if (e->type == AZS_REC_PATH)
+		azs_entry_bind_opened(e, inode);
 	azs_entry_inherit(e, lead);
+	WRITE_ONCE(e->known, azs_known_bits(e->content));
 	azs_entry_requeue(e);
+	if (e->type != AZS_REC_PATH)
+		return -EBUSY;		/* a directory was here a moment ago */
+	if (e->queue != AZS_QUEUE_READY && full) {
+		azs_entry_remove(e);
+		azs_lead_come_again(lead);
+		return -EAGAIN;
+	}
 	if (e->queue != AZS_QUEUE_READY) {
 		e->content = 1;		/* somebody is at it */
 		WRITE_ONCE(e->known, azs_known_bits(true));

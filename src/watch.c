@@ -346,7 +346,7 @@ static void azs_watch_created(struct azs_watch_sb *ws, u32 mask, struct inode *i
 static void azs_watch_deleted(struct azs_watch_sb *ws, struct inode *inode, struct inode *dir,
 			      const struct qstr *name)
 {
-	struct azs_change c = { .name = name };
+	struct azs_change c = { .name = name, .flags = AZS_DIRTY_GONE };
 	bool hash = false;
 
 	azs_watch_record_in(ws, dir, &c, &hash);
