@@ -180,6 +180,16 @@ bool set_is_known(struct inode *inode, bool content, bool closed)
 	return known;
 }
 
+bool set_is_root_known(struct azs_mapping *m, bool content)
+{
+	bool known;
+
+	rcu_read_lock();
+	known = azs_dirty_is_root_known(m, content);
+	rcu_read_unlock();
+	return known;
+}
+
 /* ---- the uploader ---- */
 
 struct set_record set_take(struct azs_mapping *m)

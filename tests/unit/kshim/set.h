@@ -26,6 +26,7 @@ void set_dirty(struct azs_mapping *m, const char *path, unsigned int flags);
 void set_event(struct azs_mapping *m, const char *path, struct inode *inode, unsigned int flags);
 /* What the watcher asks first. */
 bool set_is_known(struct inode *inode, bool content, bool closed);
+bool set_is_root_known(struct azs_mapping *m, bool content);
 
 /* One with one name, changed long ago; it lives until the next test. set_end() fails
  * if the module holds one still. */
