@@ -32,6 +32,20 @@ static void on_signal(int signal)
 	stop = 1;
 }
 
+/* The policy that has a meaning without the module; another name is a mistake. */
+static const char *const push_attrs[] = {
+	"access_tier", "include", "exclude", "on_delete", "on_conflict", "on_archived", "symlinks",
+	"delete_limit",
+};
+
+static bool is_push_attr(const char *name)
+{
+	for (size_t i = 0; i < sizeof(push_attrs) / sizeof(push_attrs[0]); i++)
+		if (strcmp(push_attrs[i], name) == 0)
+			return true;
+	return false;
+}
+
 static void take_setting(struct options *o, char *arg, struct argp_state *state)
 {
 	char *name, *value;
@@ -42,6 +56,8 @@ static void take_setting(struct options *o, char *arg, struct argp_state *state)
 		o->proxy = value;
 	else if (strcmp(name, "ca_file") == 0)
 		o->ca_file = value;
+	else if (!is_push_attr(name))
+		argp_error(state, "push knows no attribute '%s'", name);
 	else
 		o->attrs[o->nr_attrs++] = (struct kdev_attr){ .name = name, .value = value };
 }
@@ -172,7 +188,9 @@ int cmd_push(int argc, char **argv)
 		       "https://ACCOUNT.blob.core.windows.net/CONTAINER[/PREFIX], without the "
 		       "module.\vThe credential comes from --credential or from the environment: "
 		       "AZURE_STORAGE_ACCOUNT, AZURE_STORAGE_KEY, AZURE_STORAGE_CONNECTION_STRING, "
-		       ".. ATTR are the attributes of a mapping, as in azure-storage.conf(5).",
+		       ".. ATTR is access_tier, include, exclude, on_delete, on_conflict, "
+		       "on_archived, symlinks, delete_limit, proxy or ca_file, as in "
+		       "azure-storage.conf(5).",
 	};
 	struct options o = { .attrs = calloc((size_t)argc, sizeof(*o.attrs)) };
 	const struct sigaction action = { .sa_handler = on_signal };
