@@ -36,11 +36,13 @@ int main(void)
 	tests_of_blobs(&suite);
 	tests_of_blocks(&suite);
 	tests_of_errors(&suite);
+	tests_of_tls(&suite);
 	tests_of_load(&suite);
 
 	azure_client_free(suite.client);
 	azure_target_put(suite.target);
 	azure_credential_put(suite.credential);
 	printf("end\n");
+	fflush(stdout);
 	return test_failures() ? 1 : 0;
 }

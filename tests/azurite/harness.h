@@ -63,5 +63,6 @@ void tests_of_blobs(struct suite *suite);
 void tests_of_blocks(struct suite *suite);
 void tests_of_errors(struct suite *suite);
 void tests_of_load(struct suite *suite);
+void tests_of_tls(struct suite *suite);
 
 #endif

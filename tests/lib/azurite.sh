@@ -6,10 +6,12 @@
 # need.sh.
 #
 #   azurite_install          fetches it if it is not there; azurite_start does so too
-#   azurite_start VAR DIR    starts the Blob service on a free port of 127.0.0.1 (or
-#                            $AZURITE_HOST) and waits until it accepts connections;
-#                            VAR gets the port, AZURITE_PID the process. Nothing is
-#                            stored on disk; DIR holds its log, azurite.log.
+#   azurite_start VAR DIR [OPTION...]
+#                            starts the Blob service on a free port of 127.0.0.1 (or
+#                            $AZURITE_PORT of $AZURITE_HOST) with further options and
+#                            waits until it accepts connections; VAR gets the port,
+#                            AZURITE_PID the process. Nothing is stored on disk; DIR
+#                            holds its log, azurite.log.
 #   azurite_stop [PID]       stops it, by default the last one started
 #   azcopy_path              fetches azcopy if it is not there, prints its path
 #
@@ -60,7 +62,7 @@ azurite_install()
 # The port is in the log only after the socket listens.
 _azurite_port()
 {
-	sed -n 's|^Azurite Blob service successfully listens on http://.*:\([0-9]*\)$|\1|p' "$1"
+	sed -n 's|^Azurite Blob service successfully listens on https\{0,1\}://.*:\([0-9]*\)$|\1|p' "$1"
 }
 
 azurite_start()
@@ -69,13 +71,14 @@ azurite_start()
 	# Names that no caller uses: VAR is looked up from here.
 	local _az_dir=$2 _az_host=${AZURITE_HOST:-127.0.0.1} _az_port='' _az_deadline
 
+	shift 2
 	azurite_install || return 1
 	mkdir -p "$_az_dir"
 	(
 		cd "$_az_dir" || exit 1
 		exec node "$AZS_CACHE/azurite-$AZURITE_VERSION/node_modules/azurite/dist/src/blob/main.js" \
 			--blobHost "$_az_host" --blobPort "${AZURITE_PORT:-0}" --inMemoryPersistence \
-			--disableTelemetry --disableProductStyleUrl --silent \
+			--disableTelemetry --disableProductStyleUrl --silent "$@" \
 			>azurite.log 2>&1 </dev/null
 	) &
 	AZURITE_PID=$!
@@ -93,7 +96,7 @@ azurite_start()
 		sleep 0.1
 	done
 	say "Azurite does not accept connections after ${AZURITE_START_TIMEOUT_S} s"
-	azurite_stop
+	azurite_stop "$AZURITE_PID"
 	return 1
 }
 
@@ -120,7 +123,8 @@ azcopy_path()
 {
 	local dir=$AZS_CACHE/azcopy-$AZCOPY_VERSION found
 
-	need libsecret-1-0 || return 1
+	# shellcheck disable=SC2086 # a list of packages
+	need $AZS_NEED_AZCOPY || return 1
 	with_lock "$AZS_CACHE/azcopy.lock" _azcopy_install || return 1
 	found=$(find "$dir/node_modules/@azure-tools" -type f -name 'azcopy*' -size +1M -perm -u+x \
 		-print -quit)

@@ -21,6 +21,9 @@
 	AZS_NEED_USERSPACE="gcc make pkg-config libc6-dev libcurl4-openssl-dev libssl-dev
 		libsqlite3-dev libjson-c-dev libexpat1-dev libsystemd-dev libsmartcols-dev"
 	AZS_NEED_UNIT="libcmocka-dev"
+	# Beside node and npm, which need not come from Debian.
+	AZS_NEED_AZURITE="openssl"
+	AZS_NEED_AZCOPY="libsecret-1-0"
 	AZS_NEED_BENCH="gcc libc6-dev curl rclone openssl libsecret-1-0"
 	AZS_NEED_DEB="debhelper dh-dkms dpkg-dev fakeroot lintian"
 }

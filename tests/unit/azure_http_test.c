@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* The client against a server that follows a script: what goes over the wire, and what when it breaks. */
+/* The client against a server that follows a script: what goes over the wire, what if it breaks. */
 #include "unit.h"
 
 #include <arpa/inet.h>
@@ -86,7 +86,8 @@ static void *serve(void *arg)
 	return NULL;
 }
 
-static void start(const struct step *steps, size_t n)
+static void start_with(const struct step *steps, size_t n,
+		       const struct azure_client_config *client_config)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET,
 				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -115,8 +116,13 @@ static void start(const struct step *steps, size_t n)
 	target = azure_target_create(&config, &err);
 	assert_non_null(target);
 	azure_credential_put(cred);
-	client = azure_client_create(NULL);
+	client = azure_client_create(client_config);
 	assert_non_null(client);
+}
+
+static void start(const struct step *steps, size_t n)
+{
+	start_with(steps, n, NULL);
 }
 
 /* Every step of the script must have been asked for. */
@@ -425,6 +431,21 @@ static void stale_connection(void **state)
 	assert_int_equal(server.connections, 2);
 }
 
+static void hanging(void **state)
+{
+	static const struct step steps[] = { { "", false }, { CREATED, false } };
+	const struct azure_client_config config = { .low_speed_timeout_s = 1 };
+	struct result result;
+
+	(void)state;
+	start_with(steps, 2, &config);
+	put(&result, "hello", NULL, 2);
+	stop();
+	assert_int_equal(result.rsp.error.scope, AZURE_SCOPE_NONE);
+	assert_int_equal(result.rsp.tries, 2);
+	assert_int_equal(server.connections, 2);
+}
+
 static void not_xml(void **state)
 {
 	static const struct step steps[] = {
@@ -473,6 +494,10 @@ static void bad_arguments(void **state)
 	assert_int_equal(azure_put_blob(client, target, "b", &body, &options, &call), -22);
 	options = (struct azure_blob_options){ .cond.if_match = "x\r\nEvil: 1" };
 	assert_int_equal(azure_put_blob(client, target, "b", &body, &options, &call), -22);
+	options = (struct azure_blob_options){ .cond.if_match = "" };
+	assert_int_equal(azure_put_blob(client, target, "b", &body, &options, &call), -22);
+	assert_int_equal(azure_delete_blob(client, target, "b", &options.cond, &call), -22);
+	assert_int_equal(azure_copy_blob(client, target, "b", "a", "", NULL, &call), -22);
 	assert_int_equal(azure_put_blob(client, target, "", &body, NULL, &call), -22);
 	assert_int_equal(azure_put_block(client, target, "b", "not base64", &body, NULL, &call),
 			 -22);
@@ -506,8 +531,8 @@ int main(void)
 		cmocka_unit_test(redirect),	    cmocka_unit_test(skew),
 		cmocka_unit_test(resumed),	    cmocka_unit_test(range_ignored),
 		cmocka_unit_test(sink_refuses),	    cmocka_unit_test(stale_connection),
-		cmocka_unit_test(not_xml),	    cmocka_unit_test(bad_arguments),
-		cmocka_unit_test(block_ids),
+		cmocka_unit_test(hanging),	    cmocka_unit_test(not_xml),
+		cmocka_unit_test(bad_arguments),    cmocka_unit_test(block_ids),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,12 +71,20 @@ static void md5_header(struct builder *b, const char *name, const uint8_t *md5)
 	header(b, name, text);
 }
 
+/* An ETag that somebody has lost must not make a write unconditional. */
+static void condition(struct builder *b, const char *name, const char *value)
+{
+	if (!b->err && value && !*value)
+		b->err = -EINVAL;
+	header(b, name, value);
+}
+
 static void conditions(struct builder *b, const struct azure_conditions *cond)
 {
 	if (!cond)
 		return;
-	header(b, "If-Match", cond->if_match);
-	header(b, "If-None-Match", cond->if_none_match);
+	condition(b, "If-Match", cond->if_match);
+	condition(b, "If-None-Match", cond->if_none_match);
 }
 
 static bool meta_name_fits(const char *name)
@@ -390,7 +398,7 @@ int azure_copy_blob(struct azure_client *client, struct azure_target *target, co
 	resource(&b, blob, NULL, 0);
 	header(&b, "x-ms-copy-source", source.data);
 	header(&b, "x-ms-requires-sync", "true");
-	header(&b, "x-ms-source-if-match", source_if_match);
+	condition(&b, "x-ms-source-if-match", source_if_match);
 	if (options) {
 		conditions(&b, &options->cond);
 		tier(&b, options->tier);

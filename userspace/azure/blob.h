@@ -73,7 +73,10 @@ struct azure_meta {
 	const char *value;	/* printable ASCII, no leading or trailing space; may be empty */
 };
 
-/* Conditions: ETags as the service gave them, quotes included, or "*". NULL: none. */
+/*
+ * Conditions: ETags as the service gave them, quotes included, or "*". NULL: none. "" is refused:
+ * an ETag that was lost must not make a write unconditional.
+ */
 struct azure_conditions {
 	const char *if_match;
 	const char *if_none_match;
