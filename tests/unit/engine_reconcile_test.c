@@ -37,6 +37,7 @@ enum change {
 	C_SYMLINKS	= 1 << 22,
 	C_ROW_LINK	= 1 << 23,
 	C_ORIGIN_LOOSE	= 1 << 24,
+	C_UNQUIET	= 1 << 25,
 };
 
 static const struct {
@@ -67,6 +68,9 @@ static const struct {
 	{ C_MTIME | C_HASH_SAME, ACTION_META },
 	{ C_MODE | C_HASH_SAME, ACTION_META },
 	{ C_CONTENT | C_HASH_OTHER, ACTION_UPLOAD },
+	/* uploaded while it changed: the mark has to go */
+	{ C_UNQUIET, ACTION_HASH },
+	{ C_UNQUIET | C_HASH_SAME, ACTION_META },
 	{ C_SIZE | C_HASH_SAME, ACTION_UPLOAD },
 	/* a blob that was kept when its file went */
 	{ C_KEPT, ACTION_META },
@@ -139,6 +143,7 @@ static enum action run(unsigned int c)
 	st.writer = c & C_WRITER;
 	st.mountpoint = c & C_MOUNT;
 	row.flags &= c & C_UNTRUSTED ? ~STATE_TRUSTED : ~0u;
+	row.flags &= c & C_UNQUIET ? ~(STATE_TRUSTED | STATE_QUIET) : ~0u;
 	row.flags |= c & C_KEPT ? STATE_KEPT : 0;
 	origin.flags &= c & C_ORIGIN_LOOSE ? ~STATE_TRUSTED : ~0u;
 	return reconcile(&(struct reconcile_in){

@@ -31,7 +31,10 @@ static enum action file_equal(const struct reconcile_in *in)
 {
 	const struct state_row *row = in->row;
 
-	if ((row->flags & STATE_KEPT) || !same_meta(in->st, row))
+	/* The blob says of itself that its file is gone, or that it is no single moment of it. */
+	if ((row->flags & STATE_KEPT) || !(row->flags & STATE_QUIET))
+		return ACTION_META;
+	if (!same_meta(in->st, row))
 		return ACTION_META;
 	if (same_identity(in->st, row) && in->st->ctime_ns == row->ctime_ns &&
 	    (row->flags & STATE_TRUSTED))

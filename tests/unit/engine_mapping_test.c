@@ -1,0 +1,852 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * The engine as the uploader runs it: entries come in, DONE goes out, blobs change. The kernel is played
+ * by a source over a real directory, the storage account by engine_server.h.
+ */
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine/internal.h"
+#include "engine_server.h"
+
+#define WAIT_MS		20000
+#define DERIVED		1000000		/* entry numbers that open() gives out */
+#define TICK_NS		1000000
+
+struct fake {
+	struct source base;
+	struct source *dir;
+	pthread_mutex_t lock;
+	struct kdev_done_item done[512];
+	unsigned int nr_done;
+	uint64_t next_number;
+	unsigned int unquiet;		/* so many answers of stable() are no */
+	int open_error;
+	int stat_error;
+	int open_files;
+	unsigned int opens;
+	struct kdev_report report;
+	char error[512];
+	uint64_t requests;
+};
+
+static char top[64], root[96];
+static struct server *server;
+static struct engine *engine;
+static struct mapping *mapping;
+static struct fake *fake;
+
+/* ---- the source ---- */
+
+static struct fake *to_fake(struct source *s)
+{
+	return (struct fake *)s;
+}
+
+static int fake_open(struct source *s, uint64_t entry, const char *path, size_t len,
+		     struct kdev_file *out, struct error *e)
+{
+	struct fake *f = to_fake(s);
+	int r = f->open_error ? f->open_error
+			      : f->dir->ops->open(f->dir, entry, path, len, out, e);
+
+	if (r)
+		return r;
+	pthread_mutex_lock(&f->lock);
+	f->open_files++;
+	f->opens++;
+	/* Entries below 100 are subtrees: a file of theirs gets a number of its own. */
+	if (entry < 100)
+		out->entry = f->next_number++;
+	pthread_mutex_unlock(&f->lock);
+	return 0;
+}
+
+static void fake_close(struct source *s, struct kdev_file *file)
+{
+	struct fake *f = to_fake(s);
+
+	pthread_mutex_lock(&f->lock);
+	f->open_files--;
+	pthread_mutex_unlock(&f->lock);
+	f->dir->ops->close(f->dir, file);
+}
+
+static int fake_stat(struct source *s, const char *path, size_t len, struct kdev_stat *out,
+		     struct error *e)
+{
+	struct fake *f = to_fake(s);
+
+	if (f->stat_error)
+		return error_set_errno(e, f->stat_error, "stat");
+	return f->dir->ops->stat(f->dir, path, len, out, e);
+}
+
+static ssize_t fake_readlink(struct source *s, const char *path, size_t len, char *buf, size_t size,
+			     struct error *e)
+{
+	return to_fake(s)->dir->ops->readlink(to_fake(s)->dir, path, len, buf, size, e);
+}
+
+static int fake_stable(struct source *s, const struct kdev_file *file, bool *quiet,
+		       struct error *e)
+{
+	struct fake *f = to_fake(s);
+	bool no;
+
+	pthread_mutex_lock(&f->lock);
+	no = f->unquiet;
+	f->unquiet -= no;
+	pthread_mutex_unlock(&f->lock);
+	*quiet = false;
+	return no ? 0 : f->dir->ops->stable(f->dir, file, quiet, e);
+}
+
+static int fake_scan_open(struct source *s, struct source_scan **out, const char *path, size_t len,
+			  struct error *e)
+{
+	return to_fake(s)->dir->ops->scan_open(to_fake(s)->dir, out, path, len, e);
+}
+
+static struct source_ops fake_ops;
+
+static int fake_done(struct source *s, const struct kdev_done_item *items, size_t nr,
+		     struct error *e)
+{
+	struct fake *f = to_fake(s);
+
+	(void)e;
+	for (size_t i = 0; i < nr; i++)
+		f->done[f->nr_done++ % 512] = items[i];
+	return 0;
+}
+
+static int fake_mark(struct source *s, const char *path, size_t len, uint32_t flags,
+		     struct error *e)
+{
+	(void)s;
+	(void)path;
+	(void)len;
+	(void)flags;
+	(void)e;
+	return 0;
+}
+
+static int fake_report(struct source *s, const struct kdev_report *r, struct error *e)
+{
+	struct fake *f = to_fake(s);
+
+	(void)e;
+	f->requests += r->requests;
+	if (r->error)
+		snprintf(f->error, sizeof(f->error), "%s", r->error);
+	f->report = *r;
+	return 0;
+}
+
+static void fake_free(struct source *s)
+{
+	struct fake *f = to_fake(s);
+
+	assert_int_equal(f->open_files, 0);
+	f->dir->ops->free(f->dir);
+	free(f);
+}
+
+static struct fake *fake_create(void)
+{
+	struct fake *f = calloc(1, sizeof(*f));
+	struct error e = { 0 };
+
+	if (source_dir_create(&f->dir, root, &e))
+		fail_msg("%s", e.message);
+	fake_ops = (struct source_ops){
+		.open = fake_open, .close = fake_close, .stat = fake_stat,
+		.readlink = fake_readlink, .stable = fake_stable, .scan_open = fake_scan_open,
+		.scan_next = f->dir->ops->scan_next, .scan_close = f->dir->ops->scan_close,
+		.done = fake_done, .mark = fake_mark, .report = fake_report, .free = fake_free,
+	};
+	f->base.ops = &fake_ops;
+	f->next_number = DERIVED;
+	pthread_mutex_init(&f->lock, NULL);
+	return f;
+}
+
+/* ---- files, the engine, waiting ---- */
+
+static void put_file(const char *name, const char *text)
+{
+	char path[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void put_sized(const char *name, off_t size)
+{
+	char path[256];
+
+	put_file(name, "x");
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	assert_int_equal(truncate(path, size), 0);
+}
+
+static void in_root(int (*what)(const char *), const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	assert_int_equal(what(path), 0);
+}
+
+static int make_dir(const char *path)
+{
+	return mkdir(path, 0755);
+}
+
+static void let_ticks_pass(void)
+{
+	/* Files that were written a moment ago are never trusted by stat. */
+	usleep(20000);
+}
+
+static void start(const struct kdev_attr *attrs, size_t nr, uint32_t delete_delay_ms)
+{
+	char db[96], text[512];
+	struct engine_config config = { .state_path = db, .delete_delay_ms = delete_delay_ms };
+	struct azure_target_config target = { .container = "con" };
+	struct mapping_config m = { .name = "test", .prefix = "", .attrs = attrs, .nr_attrs = nr,
+				    .key = { .root_ino = 1 }, .tick_ns = TICK_NS };
+	struct azure_error err = { 0 };
+	struct error e = { 0 };
+
+	snprintf(db, sizeof(db), "%s/state.db", top);
+	if (engine_create(&engine, &config, &e))
+		fail_msg("%s", e.message);
+	snprintf(text, sizeof(text), "AZURE_STORAGE_CONNECTION_STRING=DefaultEndpointsProtocol=http;"
+		 "AccountName=acc0;AccountKey=a2V5a2V5a2V5a2V5a2V5a2V5;"
+		 "BlobEndpoint=http://127.0.0.1:%d/acc0\n", server->port);
+	target.credential = azure_credential_parse(text, strlen(text), &err);
+	if (!target.credential)
+		fail_msg("%s", err.message);
+	m.azure = azure_target_create(&target, &err);
+	if (!m.azure)
+		fail_msg("%s", err.message);
+	azure_credential_put(target.credential);
+	fake = fake_create();
+	m.source = &fake->base;
+	mapping = mapping_create(engine, &m);
+	azure_target_put(m.azure);
+	assert_non_null(mapping);
+}
+
+static void stop(void)
+{
+	engine_free(engine);
+	engine = NULL;
+}
+
+static void give(enum kdev_record_type type, uint64_t number, const char *path, uint32_t flags)
+{
+	struct kdev_record r = { .type = type, .entry = { .entry = number, .path = path,
+							   .path_len = strlen(path),
+							   .flags = flags } };
+	struct entry *entry = entry_create(mapping, &r);
+
+	*mapping->queue_tail = entry;
+	mapping->queue_tail = &entry->next;
+}
+
+static struct kdev_done_item *find_done(uint64_t number)
+{
+	for (unsigned int i = fake->nr_done; i-- > 0;)
+		if (fake->done[i % 512].entry == number)
+			return &fake->done[i % 512];
+	return NULL;
+}
+
+static void run_some(void)
+{
+	struct error e = { 0 };
+
+	if (engine_run(engine, 50, &e))
+		fail_msg("%s", e.message);
+}
+
+static struct kdev_done_item *wait_done(uint64_t number)
+{
+	int64_t until = engine_now_ms() + WAIT_MS;
+
+	while (!find_done(number) && engine_now_ms() < until)
+		run_some();
+	if (!find_done(number))
+		fail_msg("entry %lu is not done: %s", (unsigned long)number, mapping->error);
+	return find_done(number);
+}
+
+/* One path through to its end. */
+static struct kdev_done_item *do_path(uint64_t number, const char *path, uint32_t flags)
+{
+	give(KDEV_ENTRY_PATH, number, path, flags);
+	return wait_done(number);
+}
+
+static void wait_report(void)
+{
+	int64_t until = engine_now_ms() + WAIT_MS;
+
+	while (mapping->report_due && engine_now_ms() < until)
+		run_some();
+	assert_false(mapping->report_due);
+}
+
+static bool blob_has(const char *name, const char *text)
+{
+	struct server_blob *b;
+	bool has;
+
+	pthread_mutex_lock(&server->lock);
+	b = server_find(server, name);
+	has = b && b->etag[0] && strstr(b->meta, text);
+	pthread_mutex_unlock(&server->lock);
+	return has;
+}
+
+static bool has_blob(const char *name)
+{
+	return blob_has(name, "");
+}
+
+/* A blob that is there without the engine. */
+static void plant(const char *name, const char *md5, unsigned long size, const char *meta)
+{
+	struct server_blob *b;
+
+	pthread_mutex_lock(&server->lock);
+	b = server_make(server, name);
+	snprintf(b->md5, sizeof(b->md5), "%s", md5);
+	snprintf(b->meta, sizeof(b->meta), "%s", meta);
+	b->size = size;
+	server_new_etag(server, b);
+	pthread_mutex_unlock(&server->lock);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	strcpy(top, "/tmp/azs-engine-XXXXXX");
+	if (!mkdtemp(top))
+		return -1;
+	snprintf(root, sizeof(root), "%s/root", top);
+	server = server_start();
+	return mkdir(root, 0755);
+}
+
+static int teardown(void **state)
+{
+	char command[128];
+
+	(void)state;
+	stop();
+	server_stop(server);
+	snprintf(command, sizeof(command), "rm -rf '%s'", top);
+	return system(command);
+}
+
+static const struct kdev_attr deleting[] = { { "on_delete", "delete" } };
+
+#define HI_MD5 "SfaKXIST7CwL9ImCHCH8Ow=="	/* of "hi" */
+
+/* ---- the tests ---- */
+
+static void test_upload_then_nothing(void **state)
+{
+	struct kdev_done_item *d;
+
+	(void)state;
+	put_file("a", "hello");
+	let_ticks_pass();
+	start(NULL, 0, 0);
+	d = do_path(100, "a", KDEV_CONTENT);
+	assert_int_equal(d->result, KDEV_OK);
+	assert_int_equal(d->flags, KDEV_DID_UPLOAD);
+	assert_int_equal(d->bytes, 5);
+	assert_true(has_blob("a"));
+	d = do_path(101, "a", 0);
+	assert_int_equal(d->result, KDEV_OK);
+	assert_int_equal(d->flags, KDEV_DID_SKIP);
+	assert_int_equal(fake->opens, 1);
+	/* With CONTENT it is read, and found equal. */
+	d = do_path(102, "a", KDEV_CONTENT);
+	assert_int_equal(d->flags, KDEV_DID_SKIP);
+	assert_int_equal(fake->opens, 2);
+	assert_int_equal(server->puts, 1);
+	put_file("a", "HELLO");
+	d = do_path(103, "a", KDEV_CONTENT);
+	assert_int_equal(d->flags, KDEV_DID_UPLOAD);
+	assert_int_equal(server->puts, 2);
+	wait_report();
+	assert_int_equal(fake->report.backlog_files, 0);
+	assert_int_equal(fake->report.backlog_bytes, 0);
+	assert_true(fake->report.last_success_s > 0);
+	assert_true(fake->requests >= 3);
+}
+
+static void test_restart_uploads_nothing(void **state)
+{
+	(void)state;
+	put_file("a", "hello");
+	in_root(make_dir, "d");
+	put_file("d/b", "world");
+	in_root(make_dir, "d/empty");
+	let_ticks_pass();
+	start(NULL, 0, 0);
+	give(KDEV_ENTRY_SUBTREE, 1, "", 0);
+	assert_int_equal(wait_done(1)->result, KDEV_OK);
+	assert_int_equal(wait_done(DERIVED)->flags, KDEV_DID_UPLOAD);
+	assert_int_equal(wait_done(DERIVED + 1)->flags, KDEV_DID_UPLOAD);
+	assert_true(has_blob("a") && has_blob("d/b"));
+	assert_true(blob_has("d/empty", "hdi_isfolder"));
+	assert_false(has_blob("d"));
+	assert_int_equal(server->puts, 3);
+	stop();
+	start(NULL, 0, 0);
+	give(KDEV_ENTRY_SUBTREE, 2, "", 0);
+	assert_int_equal(wait_done(2)->result, KDEV_OK);
+	assert_int_equal(server->puts, 3);
+	assert_int_equal(fake->opens, 0);
+	/* CONTENT of a subtree: nothing below it is trusted. */
+	give(KDEV_ENTRY_SUBTREE, 3, "", KDEV_CONTENT);
+	assert_int_equal(wait_done(3)->result, KDEV_OK);
+	wait_done(DERIVED + 1);
+	assert_int_equal(fake->opens, 2);
+	assert_int_equal(server->puts, 3);
+}
+
+static void test_changing_file_is_not_presented(void **state)
+{
+	struct kdev_done_item *d;
+
+	(void)state;
+	put_file("log", "one");
+	let_ticks_pass();
+	start(NULL, 0, 0);
+	fake->unquiet = 1000;
+	d = do_path(100, "log", KDEV_CONTENT);
+	assert_int_equal(d->result, KDEV_AGAIN);
+	assert_int_equal(server->puts, 0);
+	/* Lagged: as it is, and marked. */
+	d = do_path(101, "log", KDEV_CONTENT | KDEV_LAGGED);
+	assert_int_equal(d->result, KDEV_OK);
+	assert_int_equal(d->flags, KDEV_DID_UPLOAD | KDEV_UNQUIET);
+	assert_true(blob_has("log", "azs_unquiet"));
+	/* Quiet at the second reading: equal, but the mark has to go. */
+	fake->unquiet = 1;
+	d = do_path(102, "log", 0);
+	assert_int_equal(d->result, KDEV_OK);
+	assert_int_equal(d->flags & KDEV_UNQUIET, 0);
+	assert_false(blob_has("log", "azs_unquiet"));
+	assert_true(has_blob("log"));
+}
+
+static void test_not_ready_is_dropped(void **state)
+{
+	(void)state;
+	put_file("busy", "x");
+	let_ticks_pass();
+	start(NULL, 0, 0);
+	fake->open_error = -EAGAIN;
+	assert_int_equal(do_path(100, "busy", 0)->result, KDEV_AGAIN);
+	give(KDEV_ENTRY_SUBTREE, 1, "", 0);
+	assert_int_equal(wait_done(1)->result, KDEV_OK);
+	assert_int_equal(server->puts, 0);
+	fake->open_error = -EACCES;
+	assert_int_equal(do_path(101, "busy", 0)->result, KDEV_PARKED);
+	wait_report();
+	assert_int_equal(fake->report.failed, 1);
+	assert_non_null(strstr(fake->error, "busy"));
+	fake->open_error = 0;
+	assert_int_equal(do_path(102, "busy", 0)->result, KDEV_OK);
+	wait_report();
+	assert_int_equal(fake->report.failed, 0);
+}
+
+static void test_delete(void **state)
+{
+	(void)state;
+	in_root(make_dir, "d");
+	put_file("a", "1");
+	put_file("d/b", "2");
+	put_file("d/c", "3");
+	let_ticks_pass();
+	start(deleting, 1, 0);
+	give(KDEV_ENTRY_SUBTREE, 1, "", 0);
+	wait_done(1);
+	wait_done(DERIVED + 2);
+	in_root(unlink, "a");
+	assert_int_equal(do_path(100, "a", 0)->result, KDEV_OK);
+	assert_false(has_blob("a"));
+	in_root(unlink, "d/b");
+	in_root(unlink, "d/c");
+	in_root(rmdir, "d");
+	give(KDEV_ENTRY_SUBTREE, 2, "", 0);
+	assert_int_equal(wait_done(2)->result, KDEV_OK);
+	assert_false(has_blob("d/b") || has_blob("d/c"));
+	assert_int_equal(server->deletes, 3);
+	/* A path nobody ever knew. */
+	assert_int_equal(do_path(101, "never", 0)->result, KDEV_OK);
+	assert_int_equal(server->deletes, 3);
+}
+
+static void test_delete_is_checked_again(void **state)
+{
+	(void)state;
+	put_file("a", "1");
+	put_file("b", "1");
+	let_ticks_pass();
+	start(deleting, 1, 1500);
+	do_path(100, "a", 0);
+	do_path(101, "b", 0);
+	in_root(unlink, "a");
+	in_root(unlink, "b");
+	give(KDEV_ENTRY_PATH, 102, "a", 0);
+	give(KDEV_ENTRY_PATH, 103, "b", 0);
+	for (int i = 0; i < 4; i++)
+		run_some();
+	/* Held until it has been seen to. */
+	assert_null(find_done(102));
+	put_file("a", "1");
+	assert_int_equal(wait_done(102)->result, KDEV_OK);
+	assert_int_equal(wait_done(103)->result, KDEV_OK);
+	assert_true(has_blob("a"));
+	assert_false(has_blob("b"));
+}
+
+static void test_no_delete_when_the_root_is_gone(void **state)
+{
+	(void)state;
+	put_file("a", "1");
+	let_ticks_pass();
+	start(deleting, 1, 300);
+	do_path(100, "a", 0);
+	in_root(unlink, "a");
+	give(KDEV_ENTRY_PATH, 101, "a", 0);
+	run_some();
+	run_some();
+	fake->stat_error = -ESTALE;
+	for (int64_t until = engine_now_ms() + 1000; engine_now_ms() < until;)
+		run_some();
+	assert_null(find_done(101));
+	assert_true(has_blob("a"));
+	assert_int_equal(server->deletes, 0);
+}
+
+static void test_delete_limit(void **state)
+{
+	const struct kdev_attr attrs[] = { { "on_delete", "delete" }, { "delete_limit", "2" } };
+	char name[16];
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		put_file(name, "1");
+	}
+	let_ticks_pass();
+	start(attrs, 2, 0);
+	give(KDEV_ENTRY_SUBTREE, 1, "", 0);
+	wait_done(1);
+	wait_done(DERIVED + 4);
+	for (int i = 0; i < 5; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		in_root(unlink, name);
+	}
+	give(KDEV_ENTRY_SUBTREE, 2, "", 0);
+	assert_int_equal(wait_done(2)->result, KDEV_OK);
+	assert_int_equal(server->deletes, 2);
+	wait_report();
+	assert_int_equal(fake->report.deletes_held, 3);
+	assert_non_null(strstr(fake->error, "delete_limit"));
+	/* Uploads go on. */
+	put_file("new", "1");
+	assert_int_equal(do_path(100, "new", 0)->flags, KDEV_DID_UPLOAD);
+}
+
+static void test_keep_marks(void **state)
+{
+	(void)state;
+	put_file("a", "hi");
+	let_ticks_pass();
+	start(NULL, 0, 60000);
+	do_path(100, "a", 0);
+	in_root(unlink, "a");
+	assert_int_equal(do_path(101, "a", 0)->result, KDEV_OK);
+	assert_true(blob_has("a", "azs_deleted"));
+	assert_int_equal(server->deletes, 0);
+	put_file("a", "hi");
+	assert_int_equal(do_path(102, "a", KDEV_CONTENT)->result, KDEV_OK);
+	assert_true(has_blob("a"));
+	assert_false(blob_has("a", "azs_deleted"));
+	assert_int_equal(server->puts, 1);
+}
+
+static void test_rename_is_copied(void **state)
+{
+	char from[128], to[128];
+	struct kdev_done_item *d;
+
+	(void)state;
+	put_file("old", "content");
+	let_ticks_pass();
+	start(deleting, 1, 0);
+	do_path(100, "old", 0);
+	snprintf(from, sizeof(from), "%s/old", root);
+	snprintf(to, sizeof(to), "%s/new", root);
+	assert_int_equal(rename(from, to), 0);
+	d = do_path(101, "new", 0);
+	assert_int_equal(d->flags, KDEV_DID_COPY);
+	assert_int_equal(do_path(102, "old", 0)->result, KDEV_OK);
+	assert_true(has_blob("new"));
+	assert_false(has_blob("old"));
+	assert_int_equal(server->puts, 1);
+	/* Refused: uploaded. */
+	assert_int_equal(rename(to, from), 0);
+	server_fail(server, "x-ms-copy-source:", 1, 403, "CannotVerifyCopySource");
+	d = do_path(103, "old", 0);
+	assert_int_equal(d->result, KDEV_OK);
+	assert_int_equal(d->flags, KDEV_DID_UPLOAD);
+	assert_int_equal(server->puts, 2);
+}
+
+static void test_foreign_blob(void **state)
+{
+	const struct kdev_attr overwrite[] = { { "on_conflict", "overwrite" } };
+
+	(void)state;
+	put_file("a", "hi");
+	put_file("same", "hi");
+	let_ticks_pass();
+	plant("a", "AAAAAAAAAAAAAAAAAAAAAA==", 9, "");
+	plant("same", HI_MD5, 2, "");
+	start(NULL, 0, 0);
+	assert_int_equal(do_path(100, "a", 0)->result, KDEV_PARKED);
+	wait_report();
+	assert_int_equal(fake->report.failed, 1);
+	assert_int_equal(server->puts, 0);
+	/* Equal content is adopted, without sending it. */
+	assert_int_equal(do_path(101, "same", 0)->result, KDEV_OK);
+	assert_true(blob_has("same", "azs_owner"));
+	assert_int_equal(server->puts, 0);
+	stop();
+	start(overwrite, 1, 0);
+	assert_int_equal(do_path(102, "a", 0)->result, KDEV_OK);
+	assert_true(blob_has("a", "azs_owner"));
+	assert_int_equal(server->puts, 1);
+}
+
+static void test_altered_behind_our_back(void **state)
+{
+	(void)state;
+	put_file("a", "hi");
+	put_file("b", "hi");
+	let_ticks_pass();
+	start(NULL, 0, 0);
+	do_path(100, "a", 0);
+	do_path(101, "b", 0);
+	pthread_mutex_lock(&server->lock);
+	server_new_etag(server, server_find(server, "a"));
+	server_find(server, "a")->size = 77;
+	server_find(server, "b")->used = false;
+	pthread_mutex_unlock(&server->lock);
+	put_file("a", "changed");
+	put_file("b", "changed");
+	assert_int_equal(do_path(102, "a", KDEV_CONTENT)->flags, KDEV_DID_UPLOAD);
+	assert_int_equal(do_path(103, "b", KDEV_CONTENT)->flags, KDEV_DID_UPLOAD);
+	wait_report();
+	assert_int_equal(mapping->counters.drifted, 2);
+	assert_int_equal(server_find(server, "a")->size, 7);
+	assert_true(has_blob("b"));
+}
+
+static void test_bad_credential_blocks(void **state)
+{
+	struct kdev_done_item *d;
+
+	(void)state;
+	put_file("a", "hi");
+	let_ticks_pass();
+	start(NULL, 0, 0);
+	do_path(100, "a", 0);
+	put_file("a", "ho");
+	server_fail(server, "PUT ", 1000, 403, "AuthenticationFailed");
+	d = do_path(101, "a", KDEV_CONTENT);
+	assert_int_equal(d->result, KDEV_AGAIN);
+	assert_true(d->delay_ms >= 1000);
+	run_some();
+	assert_true(fake->report.blocked);
+	assert_true(strlen(fake->error) > 0);
+	/* While blocked nothing is tried. */
+	assert_int_equal(do_path(102, "a", KDEV_CONTENT)->result, KDEV_AGAIN);
+	server_fail(server, "", 0, 0, "");
+	for (int64_t until = engine_now_ms() + WAIT_MS;
+	     mapping->phase != MAPPING_LIVE && engine_now_ms() < until;)
+		run_some();
+	assert_int_equal(do_path(103, "a", KDEV_CONTENT)->flags, KDEV_DID_UPLOAD);
+	wait_report();
+	assert_false(fake->report.blocked);
+	assert_string_equal(fake->error, "");
+}
+
+static void test_container(void **state)
+{
+	(void)state;
+	put_file("a", "hi");
+	let_ticks_pass();
+	server->has_container = false;
+	start(NULL, 0, 0);
+	assert_int_equal(do_path(100, "a", 0)->flags, KDEV_DID_UPLOAD);
+	assert_int_equal(server->containers_made, 1);
+	/* With rows a container that is gone is a loss, not a beginning. */
+	server->has_container = false;
+	put_file("a", "ho");
+	assert_int_equal(do_path(101, "a", KDEV_CONTENT)->result, KDEV_AGAIN);
+	run_some();
+	assert_true(fake->report.blocked);
+	for (int64_t until = engine_now_ms() + 2500; engine_now_ms() < until;)
+		run_some();
+	assert_int_equal(server->containers_made, 1);
+	assert_int_equal(mapping->phase, MAPPING_BLOCKED);
+}
+
+static void test_large(void **state)
+{
+	struct kdev_done_item *d;
+
+	(void)state;
+	put_sized("big", 9 << 20);
+	let_ticks_pass();
+	start(NULL, 0, 0);
+	d = do_path(100, "big", KDEV_CONTENT);
+	assert_int_equal(d->result, KDEV_OK);
+	assert_int_equal(d->bytes, 9 << 20);
+	assert_int_equal(server->blocks, 3);
+	assert_int_equal(server->lists, 1);
+	assert_int_equal(server_find(server, "big")->size, 9 << 20);
+	/* Equal: hashed, not sent. */
+	d = do_path(101, "big", KDEV_CONTENT);
+	assert_int_equal(d->flags, KDEV_DID_SKIP);
+	assert_int_equal(server->blocks, 3);
+	/* A block that fails for good leaves the blob as it was. */
+	put_sized("big", 10 << 20);
+	server_fail(server, "blockid=", 1000, 400, "InvalidBlobOrBlock");
+	d = do_path(102, "big", KDEV_CONTENT);
+	assert_int_not_equal(d->result, KDEV_OK);
+	assert_int_equal(server->lists, 1);
+	assert_int_equal(server_find(server, "big")->size, 9 << 20);
+	server_fail(server, "", 0, 0, "");
+	assert_int_equal(engine->budget.used, 0);
+}
+
+static void test_down_in_the_middle(void **state)
+{
+	char name[16];
+
+	(void)state;
+	for (int i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		put_sized(name, i % 4 ? 1000 : 5 << 20);
+	}
+	let_ticks_pass();
+	start(NULL, 0, 0);
+	give(KDEV_ENTRY_SUBTREE, 1, "", 0);
+	for (int i = 0; i < 10 && !server->puts && !server->blocks; i++)
+		run_some();
+	/* fake_free() looks after the descriptors; the sanitizer after the rest. */
+	mapping_stop(mapping);
+	for (int64_t until = engine_now_ms() + WAIT_MS;
+	     engine->mappings && engine_now_ms() < until;)
+		run_some();
+	assert_null(engine->mappings);
+	assert_int_equal(engine->nr_jobs, 0);
+	assert_int_equal(engine->nr_entries, 0);
+	assert_int_equal(engine->nr_sending, 0);
+	assert_int_equal(engine->budget.used, 0);
+}
+
+static void test_replaced_by_other_kinds(void **state)
+{
+	char path[128];
+
+	(void)state;
+	put_file("a", "hi");
+	put_file("b", "hi");
+	let_ticks_pass();
+	start(deleting, 1, 0);
+	do_path(100, "a", 0);
+	do_path(101, "b", 0);
+	in_root(unlink, "a");
+	in_root(make_dir, "a");
+	put_file("a/x", "1");
+	in_root(unlink, "b");
+	snprintf(path, sizeof(path), "%s/b", root);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	give(KDEV_ENTRY_SUBTREE, 1, "", 0);
+	assert_int_equal(wait_done(1)->result, KDEV_OK);
+	wait_done(DERIVED);
+	assert_true(blob_has("a", "hdi_isfolder"));
+	assert_true(has_blob("a/x"));
+	assert_false(has_blob("b"));
+}
+
+static void test_transient_goes_back(void **state)
+{
+	struct kdev_done_item *d;
+
+	(void)state;
+	put_file("a", "hi");
+	let_ticks_pass();
+	start(NULL, 0, 0);
+	do_path(100, "missing", 0);
+	server_fail(server, "PUT ", 1, 500, "InternalError");
+	d = do_path(101, "a", 0);
+	assert_int_equal(d->result, KDEV_OK);
+	wait_report();
+	assert_int_equal(mapping->counters.retries, 1);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_upload_then_nothing),
+		TEST(test_restart_uploads_nothing),
+		TEST(test_changing_file_is_not_presented),
+		TEST(test_not_ready_is_dropped),
+		TEST(test_delete),
+		TEST(test_delete_is_checked_again),
+		TEST(test_no_delete_when_the_root_is_gone),
+		TEST(test_delete_limit),
+		TEST(test_keep_marks),
+		TEST(test_rename_is_copied),
+		TEST(test_foreign_blob),
+		TEST(test_altered_behind_our_back),
+		TEST(test_bad_credential_blocks),
+		TEST(test_container),
+		TEST(test_large),
+		TEST(test_down_in_the_middle),
+		TEST(test_replaced_by_other_kinds),
+		TEST(test_transient_goes_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
