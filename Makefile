@@ -84,7 +84,7 @@ load: module
 
 # In the order in which they hold one another: mappings, the uploader, the module.
 UPLOADER_PID := /sys/class/misc/azure_storage/uploader_pid
-UNITS_RUNNING := azure-storage-apply.service azure-storage-uploader.service
+UNITS_RUNNING := azure-storage-unmap.service azure-storage-uploader.service
 unload: $(B)/azure-storagectl
 	@[ ! -d /run/systemd/system ] || $(SUDO) systemctl stop $(UNITS_RUNNING) 2>/dev/null || true
 	$(SUDO) $(B)/azure-storagectl apply --prune /dev/null

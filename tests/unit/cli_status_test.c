@@ -82,7 +82,16 @@ static void test_the_worst_counts(void **state)
 	fixture_mapping("d", "blocked");
 	fixture_put("sysfs/d/last_error", "the container is gone\n");
 	assert_int_equal(fixture_run(cmd_status, NULL), CLI_FAILED);
-	assert_says(fixture_out, "d: the container is gone");
+	assert_says(fixture_out, "d: last error: the container is gone");
+}
+
+static void test_refused_is_not_just_disabled(void **state)
+{
+	(void)state;
+	fixture_mapping("docs", "disabled");
+	fixture_put("configfs/docs/last_error", "path: /srv/docs: no such folder\n");
+	assert_int_equal(fixture_run(cmd_status, NULL), CLI_FAILED);
+	assert_says(fixture_out, "docs: last error: path: /srv/docs: no such folder");
 }
 
 static void test_errors_cannot_write_to_the_terminal(void **state)
@@ -154,6 +163,7 @@ int main(void)
 		TEST(test_in_sync),
 		TEST(test_verdicts),
 		TEST(test_the_worst_counts),
+		TEST(test_refused_is_not_just_disabled),
 		TEST(test_errors_cannot_write_to_the_terminal),
 		TEST(test_json),
 		TEST(test_list),

@@ -222,8 +222,6 @@ static int apply_all(const struct config *c, const struct options *o)
 		if (wish_make(&w, c, &c->mappings[i], &e) || apply_one(&w, o->dry_run, &e))
 			code = cli_fail(&e);
 		free(w.values);
-		/* So that the order of lines is right where stderr goes to the same place. */
-		fflush(stdout);
 	}
 	return code;
 }

@@ -26,6 +26,8 @@ int cli_fail_text(const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
+	/* Both may go to the same place: in the order in which they were said. */
+	fflush(stdout);
 	fputs(CLI_NAME ": ", stderr);
 	cli_put_safe(stderr, text);
 	fputc('\n', stderr);

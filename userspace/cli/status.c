@@ -62,6 +62,22 @@ static enum status_verdict judge(const struct status *s)
 	return STATUS_IN_SYNC;
 }
 
+/* It may be disabled because it could not be enabled. */
+static void look_for_refusal(struct status *s)
+{
+	char *why;
+
+	if (configfs_read(s->name, "last_error", &why, NULL))
+		return;
+	if (!why[0]) {
+		free(why);
+		return;
+	}
+	free(s->last_error);
+	s->last_error = why;
+	s->verdict = STATUS_FAILING;
+}
+
 int status_read(struct status *s, const char *name, struct error *e)
 {
 	int err;
@@ -82,6 +98,8 @@ int status_read(struct status *s, const char *name, struct error *e)
 	if (sysfs_read(name, "last_error", &s->last_error, NULL))
 		s->last_error = NULL;
 	s->verdict = judge(s);
+	if (s->verdict == STATUS_OFF)
+		look_for_refusal(s);
 	return 0;
 }
 

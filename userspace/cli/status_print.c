@@ -32,7 +32,7 @@ static void print_errors(const struct status *list, size_t nr)
 	for (size_t i = 0; i < nr; i++) {
 		if (!list[i].last_error || !list[i].last_error[0])
 			continue;
-		printf("\n%s: ", list[i].name);
+		printf("\n%s: last error: ", list[i].name);
 		cli_put_safe(stdout, list[i].last_error);
 		fputc('\n', stdout);
 	}
