@@ -66,4 +66,3 @@ module_exit(azs_exit);
 MODULE_DESCRIPTION("Maps folders to an Azure storage account");
 MODULE_VERSION(AZS_VERSION);
 MODULE_LICENSE("Dual MIT/GPL");
-MODULE_ALIAS("devname:azure_storage");
