@@ -123,8 +123,7 @@ static void azs_entry_note(struct azs_entry *e, unsigned int flags)
 		e->content = 1;
 	if (flags & AZS_DIRTY_SUBTREE)
 		azs_entry_set_type(e, AZS_REC_SUBTREE);
-	if (flags & AZS_DIRTY_CLOSED)
-		e->backoff = 0;
+	e->backoff = 0;
 	e->rehash = 0;
 	smp_store_release(&e->known, azs_known_bits(e->content));
 	azs_entry_requeue(e);

@@ -153,12 +153,16 @@ static void azs_entry_inherit(struct azs_entry *e, const struct azs_entry *lead)
 	azs_entry_link_seq(e);
 }
 
-static void azs_entry_bind_opened(struct azs_entry *e, struct inode *inode)
+/*
+ * Without the generation of a path that an event built: only to see writers. False if they
+ * will not be seen: there was no memory to let go of another inode, or this one is deleted.
+ */
+static bool azs_entry_bind_opened(struct azs_entry *e, struct inode *inode)
 {
-	/* Without the generation of a path that an event built: only to see writers. */
-	if (e->inode != inode)
+	if (e->inode != inode || hlist_unhashed(&e->hash_node))
 		azs_entry_bind(e, inode, 0, 0);
 	smp_mb();	/* as at hand-out, see entry.h: before the data is read */
+	return e->inode == inode;
 }
 
 /*
@@ -181,13 +185,13 @@ static void azs_entry_note_lead(struct azs_entry *e, const struct azs_entry *lea
 static int azs_open_lead(struct azs_entry *e, struct inode *inode, u32 *out_flags)
 {
 	bool writer = inode_is_open_for_write(inode);
+	bool bound = azs_entry_bind_opened(e, inode);
 
-	azs_entry_bind_opened(e, inode);
 	if (!e->lagged && (writer || e->changed_content)) {
 		azs_entry_give_back(e);
 		return -EAGAIN;
 	}
-	e->unquiet = writer || e->changed_content;
+	e->unquiet = writer || e->changed_content || !bound;
 	*out_flags = writer ? AZS_OPEN_WRITER : 0;
 	return 0;
 }
@@ -228,7 +232,7 @@ static int azs_open_below(struct azs_entry *lead, struct azs_entry **spare, stru
 {
 	struct azs_dirty *d = &lead->m->dirty;
 	struct azs_entry *e = azs_entry_lookup(d, (*spare)->path, (*spare)->path_len);
-	bool writer, full = !e && azs_dirty_is_full(lead->m);
+	bool writer, bound = false, full = !e && azs_dirty_is_full(lead->m);
 
 	if (e && e->state == AZS_ENTRY_OUT) {
 		azs_entry_note_lead(e, lead);
@@ -248,7 +252,7 @@ static int azs_open_below(struct azs_entry *lead, struct azs_entry **spare, stru
 	if (lead->content)
 		e->content = 1;
 	if (e->type == AZS_REC_PATH)
-		azs_entry_bind_opened(e, inode);
+		bound = azs_entry_bind_opened(e, inode);
 	azs_entry_inherit(e, lead);
 	WRITE_ONCE(e->known, azs_known_bits(e->content));
 	azs_entry_requeue(e);
@@ -267,7 +271,7 @@ static int azs_open_below(struct azs_entry *lead, struct azs_entry **spare, stru
 	writer = azs_entry_has_writer(e);
 	e->lagged = writer && azs_entry_is_lagging(e, jiffies);
 	azs_entry_take_out(e);
-	e->unquiet = writer;
+	e->unquiet = writer || !bound;
 	*out_flags = writer ? AZS_OPEN_WRITER : 0;
 	*id = e->id;
 	return 0;

@@ -50,7 +50,8 @@ static unsigned long azs_entry_await_writer(struct azs_entry *e, unsigned long n
 		most = AZS_CLOSER_BACKOFF_MAX;
 	}
 	delay = min(first << e->backoff, most);
-	if (delay < most)
+	/* Not when it is asked for between two looks: a flush, an OPEN. */
+	if (delay < most && !time_before(now, e->check_at))
 		e->backoff++;
 	return now + delay;
 }
