@@ -118,6 +118,9 @@ int set_teardown(void **state)
 
 		if (!m)
 			continue;
+		/* The test may have failed while it held the lock. */
+		spin_lock_init(&m->dirty.lock);
+		kshim.locks_held = 0;
 		set_free(m);
 		free(container_of(m, struct set, m));
 	}
