@@ -8,7 +8,9 @@
 #   make demo         see it work, in a throw-away machine
 #   make deb          Debian packages, in build/deb
 #   make load         load the module into this kernel; `make unload` takes it out
-#   make help         the other targets
+#   make help         this, and: userspace, module, deps (installs what building
+#                     needs), install, lint, check-unit, check-azurite, check-vm,
+#                     demo-shell, bench, clean
 
 VERSION := $(shell sed -n '1s/.*(\([^)]*\).*/\1/p' debian/changelog)
 
@@ -47,6 +49,10 @@ else
 	@echo "no kernel headers in $(KDIR): the module was not built"
 	@echo "(apt install linux-headers-$$(uname -r), or name others with KDIR=)"
 endif
+
+.PHONY: deps
+deps:
+	@bash -c 'set -eu; . tests/lib/common.sh; . tests/lib/need.sh; need $$AZS_NEED_USERSPACE'
 
 .PHONY: userspace
 userspace: $(B)/azure-storage-uploader $(B)/azure-storagectl
