@@ -510,6 +510,8 @@ static void test_delete(void **state)
 
 static void test_delete_is_checked_again(void **state)
 {
+	struct kdev_done_item *d;
+
 	(void)state;
 	put_file("a", "1");
 	put_file("b", "1");
@@ -519,17 +521,40 @@ static void test_delete_is_checked_again(void **state)
 	do_path(101, "b", 0);
 	in_root(unlink, "a");
 	in_root(unlink, "b");
-	give(KDEV_ENTRY_PATH, 102, "a", 0);
-	give(KDEV_ENTRY_PATH, 103, "b", 0);
-	for (int i = 0; i < 4; i++)
-		run_some();
-	/* Held until it has been seen to. */
-	assert_null(find_done(102));
+	/* Not before its time: the kernel keeps them until then. */
+	d = do_path(102, "a", 0);
+	assert_int_equal(d->result, KDEV_AGAIN);
+	assert_in_range(d->delay_ms, 1000, 1900);
+	d = do_path(103, "b", 0);
+	assert_int_equal(d->result, KDEV_AGAIN);
+	assert_true(has_blob("a") && has_blob("b"));
 	put_file("a", "1");
-	assert_int_equal(wait_done(102)->result, KDEV_OK);
-	assert_int_equal(wait_done(103)->result, KDEV_OK);
+	for (int64_t until = engine_now_ms() + WAIT_MS; has_blob("b") && engine_now_ms() < until;)
+		run_some();
+	assert_int_equal(do_path(104, "a", 0)->result, KDEV_OK);
+	assert_int_equal(do_path(105, "b", 0)->result, KDEV_OK);
 	assert_true(has_blob("a"));
 	assert_false(has_blob("b"));
+}
+
+/* Of a directory that went: held, so that a flush does not run ahead. */
+static void test_subtree_waits_for_its_deletes(void **state)
+{
+	(void)state;
+	in_root(make_dir, "d");
+	put_file("d/a", "1");
+	let_ticks_pass();
+	start(deleting, 1, 1500);
+	do_path(100, "d/a", 0);
+	in_root(unlink, "d/a");
+	in_root(rmdir, "d");
+	give(KDEV_ENTRY_SUBTREE, 1, "d", 0);
+	for (int64_t until = engine_now_ms() + 700; engine_now_ms() < until;)
+		run_some();
+	assert_null(find_done(1));
+	assert_true(has_blob("d/a"));
+	assert_int_equal(wait_done(1)->result, KDEV_OK);
+	assert_false(has_blob("d/a"));
 }
 
 static void test_no_delete_when_the_root_is_gone(void **state)
@@ -549,6 +574,9 @@ static void test_no_delete_when_the_root_is_gone(void **state)
 	assert_null(find_done(101));
 	assert_true(has_blob("a"));
 	assert_int_equal(server->deletes, 0);
+	fake->stat_error = 0;
+	assert_int_equal(wait_done(101)->result, KDEV_OK);
+	assert_false(has_blob("a"));
 }
 
 static void test_delete_limit(void **state)
@@ -834,6 +862,7 @@ int main(void)
 		TEST(test_not_ready_is_dropped),
 		TEST(test_delete),
 		TEST(test_delete_is_checked_again),
+		TEST(test_subtree_waits_for_its_deletes),
 		TEST(test_no_delete_when_the_root_is_gone),
 		TEST(test_delete_limit),
 		TEST(test_keep_marks),

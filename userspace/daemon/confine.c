@@ -37,8 +37,9 @@ int confine(const struct options *o, struct error *e)
 		r = error_set(e, -EPERM, "it should not run as root: give it a --user");
 	if (r)
 		return r;
-	if (setrlimit(RLIMIT_CORE, &none) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ||
-	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+	/* The unit's filter of system calls may refuse the limit, which it has set itself. */
+	if ((setrlimit(RLIMIT_CORE, &none) && errno != EPERM) ||
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return error_set_errno(e, -errno, "cannot keep secrets out of core dumps");
 	return 0;
 }

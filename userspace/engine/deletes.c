@@ -4,9 +4,9 @@
  *
  * What has a row and is not there stands in the state as `gone`. The sweep takes those that have waited
  * long enough, in the order they were found, asks the file system once more, and only then sends the
- * request, under the ETag of the row. An entry that led to something gone is held until the sweep is past
- * it, so that a flush waits for the deletion; after a crash the kernel hands the entry out again and finds
- * the old mark, whose time runs on.
+ * request, under the ETag of the row. An entry that led to something gone is not done until the sweep is
+ * past it, so that a flush waits for the deletion: a path goes back to the kernel until it is due, the rest
+ * is held. When it comes again, after a crash too, it meets the old mark, whose time runs on.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -21,6 +21,7 @@
 #define HOUR_MS		3600000
 #define LIMIT_MIN	10		/* blobs an hour, or a tenth of all */
 #define RETRY_MS	5000
+#define SLACK_MS	300		/* for the sweep to be there first */
 
 enum verdict {
 	VERDICT_DROP,		/* it is there, or there is no row: nothing to delete */
@@ -55,13 +56,26 @@ static void release(struct mapping *m, int64_t below)
 	}
 }
 
+static int64_t delay_ms(const struct mapping *m)
+{
+	return m->policy.deletes ? m->engine->config.delete_delay_ms : 0;
+}
+
+uint32_t deletes_due_in_ms(struct mapping *m, const struct state_op *op)
+{
+	int64_t now = engine_realtime_ms(), due = op->gone_seen_ms + delay_ms(m);
+
+	m->sweep.next_ms = 1;
+	/* As in find_due(): a clock that was set back is not waited for. */
+	if (op->gone_seen_ms > now || due <= now)
+		return 0;
+	return (uint32_t)(due - now) + SLACK_MS;
+}
+
 void deletes_wait(struct entry *entry, int64_t gone)
 {
 	struct sweep *s = &entry->mapping->sweep;
 
-	/* A path that was gone already has an older mark: the sweep may be past it. */
-	if (gone <= s->cursor)
-		s->cursor = gone - 1;
 	s->next_ms = 1;
 	if (entry->mapping->down || entry->mapping->engine->draining) {
 		entry_result(entry, KDEV_AGAIN, 0);
@@ -117,7 +131,7 @@ static void find_due(struct pool_work *work)
 	struct sweep *s = (struct sweep *)((char *)work - offsetof(struct sweep, work));
 	struct mapping *m = (struct mapping *)((char *)s - offsetof(struct mapping, sweep));
 	int64_t now = engine_realtime_ms(), at = s->cursor;
-	int64_t delay = m->policy.deletes ? m->engine->config.delete_delay_ms : 0;
+	int64_t delay = delay_ms(m);
 	struct kdev_stat root;
 	int r;
 

@@ -44,6 +44,7 @@ static enum next source_failed(int err)
 	case -EMFILE:
 	case -ENFILE:
 	case -ENOMEM:
+	case -ENOBUFS:		/* too many are out */
 	case -EINTR:
 		return NEXT_AGAIN;
 	default:

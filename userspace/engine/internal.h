@@ -340,6 +340,8 @@ void walk_job_done(struct walk *walk);
 /* ---- deletes.c ---- */
 /* The entry is answered when the sweep has dealt with this id. Takes a reference. */
 void deletes_wait(struct entry *entry, int64_t gone);
+/* When the sweep will have got to what a STATE_OP_GONE has noted. */
+uint32_t deletes_due_in_ms(struct mapping *m, const struct state_op *op);
 void deletes_tick(struct mapping *m);
 void deletes_stop(struct mapping *m);
 

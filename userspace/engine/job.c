@@ -8,6 +8,7 @@
 #include "engine/internal.h"
 #include "lib/log.h"
 
+#define HELD_AT_MOST_MS	1000		/* an entry whose blob is to be deleted soon */
 #define RETRY_PARKED_S	3600		/* the first time; the state makes it a day after that */
 
 struct job *job_alloc(const char *path, size_t len)
@@ -262,10 +263,19 @@ void job_commit(struct job *job, const char *etag, uint32_t did)
 static void on_gone(struct state_op *op)
 {
 	struct job *job = job_of_op(op);
+	uint32_t wait;
 
 	if (op->err) {
 		state_failed(job);
 		return;
+	}
+	if (op->gone && op->kind == STATE_OP_GONE && job->entry->type == KDEV_ENTRY_PATH) {
+		wait = deletes_due_in_ms(job->mapping, op);
+		if (wait > HELD_AT_MOST_MS) {
+			/* The kernel keeps it better than we do: it takes no place among those out. */
+			job_finish(job, KDEV_AGAIN, 0, wait);
+			return;
+		}
 	}
 	if (op->gone)
 		deletes_wait(job->entry, op->gone);

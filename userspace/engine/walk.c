@@ -492,8 +492,10 @@ static void end(struct walk *w)
 	struct mapping *m = w->mapping;
 
 	if (w->err && !m->down) {
-		mapping_say(m, "%s: %s", w->entry->path_len ? w->entry->path : "the folder",
-			    w->message.message);
+		if (m->phase != MAPPING_BLOCKED)
+			mapping_say(m, "%s: %s",
+				    w->entry->path_len ? w->entry->path : "the folder",
+				    w->message.message);
 		entry_result(w->entry, KDEV_AGAIN, mapping_delay_ms(m));
 	}
 	if (m->down)

@@ -118,7 +118,8 @@ struct state_op {
 	const char *message;		/* PARK */
 	const char *code;		/* PARK: a short word for programs */
 	int64_t retry_at_s;		/* PARK; seconds since 1970 */
-	int64_t gone;			/* GONE*: out; GONE_DROP, GONE_HOLD: in */
+	int64_t gone;			/* GONE*: out, 0: nothing is; GONE_DROP, GONE_HOLD: in */
+	int64_t gone_seen_ms;		/* GONE: out: since when */
 	int64_t now_ms;			/* GONE, GONE_TREE, REMOVE: since 1970 */
 	uint64_t nr_changed;		/* out: GONE_TREE: rows */
 	const struct state_target_key *key;	/* TARGET */

@@ -41,7 +41,7 @@ const char *const state_write_sql[W_COUNT] = {
 	 * does not undo this; its time runs on. One that is held stays held.
 	 */
 	[W_GONE] = GONE_INSERT " AND f.parent=?2 AND f.name=?3",
-	[W_GONE_FIND] = "SELECT id FROM gone WHERE target=?1 AND parent=?2 AND name=?3 AND held=0",
+	[W_GONE_FIND] = "SELECT id, seen_ms FROM gone WHERE target=?1 AND parent=?2 AND name=?3 AND held=0",
 	[W_GONE_TREE] = GONE_INSERT " AND f.parent>=?2 AND f.parent<?3",
 	[W_GONE_MAX] = "SELECT max(id) FROM gone WHERE target=?1 AND held=0",
 	[W_GONE_DROP] = "DELETE FROM gone WHERE id=?1",
@@ -156,6 +156,7 @@ static int apply_gone(struct state *s, struct state_op *op)
 	if (rc != SQLITE_ROW)
 		return rc;
 	op->gone = sqlite3_column_int64(stmt, 0);
+	op->gone_seen_ms = sqlite3_column_int64(stmt, 1);
 	sqlite3_reset(stmt);
 	return SQLITE_OK;
 }
