@@ -343,6 +343,24 @@ void azs_dirty_add_inode(struct azs_mapping *m, u64 ino, u64 generation)
 	azs_event_record(m, &ev, AZS_REC_INODE);
 }
 
+void azs_dirty_note_inode(struct inode *inode)
+{
+	struct azs_entry *e;
+
+	rcu_read_lock();
+	azs_entry_for_each_of(e, inode) {
+		struct azs_dirty *d = &e->m->dirty;
+
+		if (READ_ONCE(e->state) != AZS_ENTRY_OUT)
+			continue;
+		spin_lock(&d->lock);
+		if (e->state == AZS_ENTRY_OUT && e->inode == inode)
+			azs_entry_note(e, AZS_DIRTY_CONTENT);
+		spin_unlock(&d->lock);
+	}
+	rcu_read_unlock();
+}
+
 bool azs_dirty_moved(struct azs_mapping *m, const char *path, size_t len, bool is_dir)
 {
 	const struct azs_event ev = {

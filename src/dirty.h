@@ -107,6 +107,10 @@ void azs_dirty_add_inode(struct azs_mapping *m, u64 ino, u64 generation);
  */
 bool azs_dirty_moved(struct azs_mapping *m, const char *path, size_t len, bool is_dir);
 
+/* Its content changed, under a name that is not known or is one of several: whoever has
+ * any of them out must learn of it. */
+void azs_dirty_note_inode(struct inode *inode);
+
 /* The last name of an inode is gone: let it go so that its blocks are freed. */
 void azs_dirty_forget_inode(struct inode *inode);
 
@@ -166,9 +170,8 @@ extern atomic64_t azs_generation;
  * @content: of its data; @closed: a close. Counts the event if so.
  */
 bool azs_dirty_is_known(struct inode *inode, bool content, bool closed);
-/* The same for the mapping as a whole: its root is pending. True says nothing about a file
- * for which azs_dirty_is_held(): whoever has it out must learn of the event. */
+/* The same for the mapping as a whole: its root is pending, and nothing is out whose
+ * reader must learn of the event. Does not count. */
 bool azs_dirty_is_root_known(struct azs_mapping *m, bool content);
-bool azs_dirty_is_held(const struct inode *inode);
 
 #endif /* AZS_DIRTY_H */

@@ -128,7 +128,7 @@ void azs_entry_flush_reaper(void)
 
 /* ---- the inode, and the fast path ---- */
 
-static struct hlist_head *azs_inode_bucket(const struct inode *inode)
+struct hlist_head *azs_inode_bucket(const struct inode *inode)
 {
 	return &azs_inode_hash[hash_ptr(inode, AZS_HASH_BITS)];
 }
@@ -261,28 +261,14 @@ bool azs_dirty_is_known(struct inode *inode, bool content, bool closed)
 	return true;
 }
 
-bool azs_dirty_is_held(const struct inode *inode)
-{
-	const struct azs_entry *e;
-
-	hlist_for_each_entry_rcu(e, azs_inode_bucket(inode), hash_node)
-		if (READ_ONCE(e->inode) == inode)
-			return true;
-	return false;
-}
-
 bool azs_dirty_is_root_known(struct azs_mapping *m, bool content)
 {
 	const u8 need = content ? AZS_KNOWN_ANY | AZS_KNOWN_CONTENT : AZS_KNOWN_ANY;
 	const struct azs_entry *root = READ_ONCE(m->dirty.root);
 
 	/* Acquire: `type` is at least as new as the `known` that it qualifies. */
-	if (!root || (smp_load_acquire(&root->known) & need) != need ||
-	    READ_ONCE(root->type) != AZS_REC_SUBTREE)
-		return false;
-	azs_count(m, AZS_CNT_EVENTS);
-	azs_count(m, AZS_CNT_COALESCED);
-	return true;
+	return root && (smp_load_acquire(&root->known) & need) == need &&
+	       READ_ONCE(root->type) == AZS_REC_SUBTREE && !READ_ONCE(m->dirty.nr_out);
 }
 
 /* ---- out, by number ---- */

@@ -107,6 +107,11 @@ bool azs_entry_is_over_bound(void);
  */
 void azs_entry_bind(struct azs_entry *e, struct inode *inode, u64 gen, unsigned int covers);
 void azs_entry_unbind(struct azs_entry *e);
+/* Those that hold an inode; under RCU. */
+struct hlist_head *azs_inode_bucket(const struct inode *inode);
+#define azs_entry_for_each_of(e, of) \
+	hlist_for_each_entry_rcu(e, azs_inode_bucket(of), hash_node) \
+		if (READ_ONCE((e)->inode) != (of)) { } else
 /* OUT under a new number: from here on what happens is recorded anew. [set] */
 void azs_entry_hand_out(struct azs_entry *e);
 /* Its number is known no more. [set] */

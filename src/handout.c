@@ -490,11 +490,37 @@ int azs_dirty_done(const struct azs_done_item *item)
 
 /* ---- the barrier, and figures ---- */
 
+/* Visits what is PENDING or OUT with a number up to @last, without holding the lock long. */
+static void azs_visit_until(struct azs_dirty *d, u64 last, void (*visit)(struct azs_entry *e))
+{
+	struct azs_entry *e, *prev = NULL;
+	u64 seq = 0;
+
+	while ((e = azs_entry_next_seq(d, seq, prev)) && e->seq <= last) {
+		seq = e->seq;
+		prev = e;
+		visit(e);
+		cond_resched_lock(&d->lock);
+	}
+}
+
+static void azs_flush_out(struct azs_entry *e)
+{
+	if (e->state == AZS_ENTRY_OUT && e->type == AZS_REC_PATH && azs_entry_has_writer(e))
+		azs_entry_note_unquiet(e);
+}
+
+static void azs_flush_pending(struct azs_entry *e)
+{
+	if (e->state == AZS_ENTRY_PENDING)
+		azs_entry_requeue(e);
+}
+
 u64 azs_dirty_flush(struct azs_mapping *m)
 {
 	struct azs_dirty *d = &m->dirty;
-	struct azs_entry *e, *prev = NULL;
-	u64 number, start, seq = 0;
+	struct azs_entry *e;
+	u64 number, start;
 
 	spin_lock(&d->lock);
 	/* All that there are, however many a DONE adds meanwhile; each gets a new number
@@ -505,15 +531,11 @@ u64 azs_dirty_flush(struct azs_mapping *m)
 		azs_entry_wake_writer(e);
 		cond_resched_lock(&d->lock);
 	}
+	/* What is being read while somebody may store into it through a mapping. */
+	azs_visit_until(d, start, azs_flush_out);
 	number = d->seq;
 	d->flush_seq = number;
-	while ((e = azs_entry_next_seq(d, seq, prev)) && e->seq <= number) {
-		seq = e->seq;
-		prev = e;
-		if (e->state == AZS_ENTRY_PENDING)
-			azs_entry_requeue(e);
-		cond_resched_lock(&d->lock);
-	}
+	azs_visit_until(d, number, azs_flush_pending);
 	spin_unlock(&d->lock);
 	azs_dirty_kick(m);
 	return number;

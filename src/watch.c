@@ -326,8 +326,11 @@ static void azs_watch_changed(struct azs_watch_sb *ws, u32 mask, struct dentry *
 	if (c.dentry)
 		placed = azs_watch_record(ws, &c, &hash);
 	dput(alias);
-	if (S_ISREG(inode->i_mode) && (!placed || inode->i_nlink > 1))
-		azs_watch_record_inode(ws, inode);
+	if (!S_ISREG(inode->i_mode) || (placed && inode->i_nlink == 1))
+		return;
+	if (c.flags & AZS_DIRTY_CONTENT)
+		azs_dirty_note_inode(inode);
+	azs_watch_record_inode(ws, inode);
 }
 
 static void azs_watch_created(struct azs_watch_sb *ws, u32 mask, struct inode *inode,
@@ -371,6 +374,25 @@ static void azs_watch_renamed(struct azs_watch_sb *ws, struct dentry *dentry, st
 	azs_watch_record(ws, &to, &hash);
 }
 
+/* The event was known to every mapping that covers the place. */
+static void azs_watch_count_known(const struct dentry *dentry)
+{
+	const struct dentry *d = dentry, *parent;
+	struct azs_mapping *m;
+
+	for (;; d = parent) {
+		hlist_for_each_entry_rcu(m, azs_roots_bucket(d), watch_node) {
+			if (m->root.dentry != d)
+				continue;
+			azs_count(m, AZS_CNT_EVENTS);
+			azs_count(m, AZS_CNT_COALESCED);
+		}
+		parent = READ_ONCE(d->d_parent);
+		if (parent == d)
+			return;
+	}
+}
+
 /*
  * True if there is nothing to do: every mapping that covers the place has it pending, or
  * none covers it. Takes no lock. This is what every write on the filesystem pays.
@@ -410,7 +432,7 @@ static bool azs_watch_is_idle(const struct dentry *dentry, u32 mask)
 		idle = !covered && d == d->d_sb->s_root;
 	} while (read_seqretry(&rename_lock, seq));
 	if (idle && inside)
-		idle = !azs_dirty_is_held(inode);
+		azs_watch_count_known(dentry);
 out:
 	rcu_read_unlock();
 	return idle;

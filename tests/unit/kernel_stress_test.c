@@ -120,7 +120,7 @@ static void event_of_file(int p, unsigned int flags)
 	}
 	rcu_read_lock();
 	idle = azs_dirty_is_known(inodes[p], content, closed) ||
-	       (azs_dirty_is_root_known(m, content) && !azs_dirty_is_held(inodes[p]));
+	       azs_dirty_is_root_known(m, content);
 	rcu_read_unlock();
 	if (!idle)
 		set_event(m, paths[p], inodes[p], flags);
