@@ -15,6 +15,7 @@
 	AZS_NEED_MODULE="gcc gcc-12 make libelf1 libc6-dev pahole rsync"
 	AZS_NEED_MINI="qemu-system-x86 busybox-static cpio kmod xz-utils gcc libc6-dev
 		e2fsprogs xfsprogs btrfs-progs"
+	AZS_NEED_LAYOUT="gcc g++ libc6-dev"
 	AZS_NEED_DEBIAN="qemu-system-x86 qemu-utils mmdebstrap busybox-static cpio kmod
 		xz-utils gcc libc6-dev e2fsprogs psmisc socat"
 	AZS_NEED_LINT="shellcheck"

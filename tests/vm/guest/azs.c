@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -57,6 +58,8 @@ const char *fresh_dir(const char *fs)
 {
 	const char *mnt = fmt("/mnt/%s", fs), *dir = fmt("%s/t%d", mnt, (int)getpid());
 
+	/* What a test that failed has left mounted. */
+	umount2(mnt, MNT_DETACH);
 	mount_disk(fs, mnt);
 	remove_tree(dir);
 	make_dirs(dir);
@@ -95,7 +98,8 @@ void map_up(const char *name, const char *folder)
 
 int map_store(const char *name, const char *attr, const char *value)
 {
-	return file_store(attr_path(name, attr), value);
+	/* configfs does not take a write of no bytes. */
+	return file_store(attr_path(name, attr), *value ? value : "\n");
 }
 
 void map_set(const char *name, const char *attr, const char *value)
