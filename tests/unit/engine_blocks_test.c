@@ -48,7 +48,8 @@ static void test_any_size_is_covered(void **state)
 			sum = plan.block_bytes * (plan.nr - 1) +
 			      blocks_length(&plan, size, plan.nr - 1);
 			assert_int_equal(sum, size);
-			assert_in_range(blocks_length(&plan, size, plan.nr - 1), 1, plan.block_bytes);
+			assert_in_range(blocks_length(&plan, size, plan.nr - 1), 1,
+					plan.block_bytes);
 		}
 	}
 }
@@ -105,7 +106,8 @@ static void test_names(void **state)
 	(void)state;
 	assert_false(names_has(&n, "a", 1, false));
 	for (int i = 0; i < 5000; i++)
-		assert_int_equal(names_add(&n, name, (size_t)snprintf(name, 16, "%d", i), i & 1), 0);
+		assert_int_equal(names_add(&n, name, (size_t)snprintf(name, 16, "%d", i), i & 1),
+				 0);
 	for (int i = 0; i < 5000; i++) {
 		size_t len = (size_t)snprintf(name, 16, "%d", i);
 

@@ -178,7 +178,8 @@ static void test_never_trusts_what_may_differ(void **state)
 	for (unsigned int c = 0; c < 1u << 18; c++) {
 		if (c & (C_HASH_SAME | C_HASH_OTHER | C_ABSENT))
 			continue;
-		if (!(c & (C_CONTENT | C_SIZE | C_MTIME | C_INO | C_UNTRUSTED | C_NO_ROW | C_WRITER)))
+		if (!(c & (C_CONTENT | C_SIZE | C_MTIME | C_INO | C_UNTRUSTED | C_NO_ROW |
+			   C_WRITER)))
 			continue;
 		if (run(c) == ACTION_NOTHING)
 			fail_msg("changes %#x were taken for equality", c);

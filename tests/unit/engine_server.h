@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * A blob service of a few hundred lines, for the engine's tests: it keeps names, sizes, hashes, ETags and
- * metadata, honours conditions, and fails on demand. Signatures are not looked at. One thread.
+ * A blob service of a few hundred lines, for the engine's tests: it keeps names, sizes, hashes,
+ * ETags and metadata, honours conditions, and fails on demand. Signatures are not looked at. One
+ * thread.
  */
 #ifndef TESTS_ENGINE_SERVER_H
 #define TESTS_ENGINE_SERVER_H
@@ -156,7 +157,8 @@ static void server_answer_blob(int fd, int status, const struct server_blob *b, 
 		char out[4096];
 		int len = snprintf(out, sizeof(out), "HTTP/1.1 200 OK\r\nContent-Length: %lu\r\n"
 				   "x-ms-blob-type: BlockBlob\r\n%s%s%s%s\r\n", b->size, headers,
-				   b->md5[0] ? "Content-MD5: " : "", b->md5, b->md5[0] ? "\r\n" : "");
+				   b->md5[0] ? "Content-MD5: " : "", b->md5,
+				   b->md5[0] ? "\r\n" : "");
 
 		if (write(fd, out, (size_t)len) != len)
 			perror("answer");

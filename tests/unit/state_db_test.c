@@ -264,7 +264,7 @@ static void test_parked(void **state)
 {
 	struct state *s = open_db(0);
 	int64_t t = open_target(s, "");
-	struct state_parked parked;
+	struct state_parked parked = { 0 };
 	struct state_counts counts;
 
 	(void)state;
@@ -272,8 +272,10 @@ static void test_parked(void **state)
 	assert_int_equal(state_next_parked(s, t, 49, &parked), 0);
 	assert_int_equal(state_next_parked(s, t, 50, &parked), 1);
 	assert_string_equal(parked.path.text, "x/y");
+	assert_int_equal(state_next_parked(s, t, 50, &parked), 0);
 	/* The second time it waits for a day. */
 	assert_int_equal(do_path(s, STATE_OP_PARK, t, "x/y", NULL), 0);
+	memset(&parked, 0, sizeof(parked));
 	assert_int_equal(state_next_parked(s, t, 50, &parked), 0);
 	assert_int_equal(state_next_parked(s, t, 50 + 82800, &parked), 1);
 	assert_int_equal(state_count(s, t, &counts), 0);

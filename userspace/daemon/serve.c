@@ -83,9 +83,9 @@ static void tell_systemd(const struct engine *engine)
 		return;
 	last = now.tv_sec;
 	engine_status(engine, &s);
-	sd_notifyf(0, "WATCHDOG=1\nSTATUS=%u mappings, %u blocked, %" PRIu64 " files on their way, %"
-		   PRIu64 " uploaded, %" PRIu64 " failed", s.mappings, s.blocked, s.backlog_files,
-		   s.uploaded_files, s.failed);
+	sd_notifyf(0, "WATCHDOG=1\nSTATUS=%u mappings, %u blocked, %" PRIu64 " files on their way, "
+		   "%" PRIu64 " uploaded, %" PRIu64 " failed", s.mappings, s.blocked,
+		   s.backlog_files, s.uploaded_files, s.failed);
 }
 
 static int run(struct kdev *kdev, const struct options *o, const struct settings *settings,

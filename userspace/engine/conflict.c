@@ -56,7 +56,7 @@ static void overwrite(struct job *job, const struct azure_response *rsp)
 static void refuse(struct job *job)
 {
 	error_set(&job->error, -EEXIST,
-		  "a blob of this name that is not this mapping's is in the container (on_conflict=keep)");
+		  "another's blob of this name is in the container (on_conflict=keep)");
 	snprintf(job->code, sizeof(job->code), "NotOurs");
 	job_park(job);
 }

@@ -2,11 +2,12 @@
 /*
  * The one place where blobs are deleted, or marked as deleted.
  *
- * What has a row and is not there stands in the state as `gone`. The sweep takes those that have waited
- * long enough, in the order they were found, asks the file system once more, and only then sends the
- * request, under the ETag of the row. An entry that led to something gone is not done until the sweep is
- * past it, so that a flush waits for the deletion: a path goes back to the kernel until it is due, the rest
- * is held. When it comes again, after a crash too, it meets the old mark, whose time runs on.
+ * What has a row and is not there stands in the state as `gone`. The sweep takes those that have
+ * waited long enough, in the order they were found, asks the file system once more, and only then
+ * sends the request, under the ETag of the row. An entry that led to something gone is not done
+ * until the sweep is past it, so that a flush waits for the deletion: a path goes back to the
+ * kernel until it is due, the rest is held. When it comes again, after a crash too, it meets the
+ * old mark, whose time runs on.
  */
 #include <errno.h>
 #include <stdio.h>

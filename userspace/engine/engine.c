@@ -146,8 +146,8 @@ static void mapping_up(struct engine *en, const struct kdev_record *r)
 static struct mapping *find_mapping(struct engine *en, struct kdev_mref mref)
 {
 	for (struct mapping *m = en->mappings; m; m = m->next)
-		if (m->source->mref.id == mref.id && m->source->mref.generation == mref.generation &&
-		    m->phase != MAPPING_DOWN)
+		if (m->phase != MAPPING_DOWN && m->source->mref.id == mref.id &&
+		    m->source->mref.generation == mref.generation)
 			return m;
 	return NULL;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * A job's part on a worker: look, compare, open, read, hash. It touches nothing of the mapping but what
- * never changes (source, policy, target) and `down`, and leaves its verdict in job->next.
+ * A job's part on a worker: look, compare, open, read, hash. It touches nothing of the mapping but
+ * what never changes (source, policy, target) and `down`, and leaves its verdict in job->next.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +35,7 @@ static enum next source_failed(int err)
 	switch (err) {
 	case -EAGAIN:
 	case -EBUSY:
-		/* The kernel has it among its pending entries; a plain directory does not say so. */
+		/* The kernel has it among its pending entries. */
 		return NEXT_DROP;
 	case -ESTALE:
 		return NEXT_AGAIN;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * The engine's objects. All belong to the loop's thread, but for a job or a walk that was submitted to
- * the pool, which is the worker's until its done() is called, and what says otherwise.
+ * The engine's objects. All belong to the loop's thread, but for a job or a walk that was submitted
+ * to the pool, which is the worker's until its done() is called, and what says otherwise.
  *
  *	engine --< mapping --< entry --< job
  *
  * An entry is what the kernel handed out: it is answered (DONE) when the last reference to it goes.
- * A job is one path on its way; it holds a reference to the entry it works for. A walk goes through a
- * directory and makes jobs. A mapping lives until it is down and the last of these is gone.
+ * A job is one path on its way; it holds a reference to the entry it works for. A walk goes through
+ * a directory and makes jobs. A mapping lives until it is down and the last of these is gone.
  */
 #ifndef ENGINE_INTERNAL_H
 #define ENGINE_INTERNAL_H
@@ -251,8 +251,8 @@ struct mapping_config {
 	uint64_t tick_ns;
 };
 /*
- * NULL: no memory. Whatever else is wrong (policy, credential, state) blocks the mapping, which says so
- * and tries again.
+ * NULL: no memory. Whatever else is wrong (policy, credential, state) blocks the mapping, which
+ * says so and tries again.
  */
 struct mapping *mapping_create(struct engine *engine, const struct mapping_config *config);
 /* Cancels and gives back; the mapping frees itself when all of it has come home. */

@@ -234,7 +234,7 @@ void job_commit(struct job *job, const char *etag, uint32_t did)
 	struct state_op *op = prepare_op(job, STATE_OP_PUT);
 	const struct kdev_stat *st = &job->st;
 
-	/* Memory, descriptor and place in the queue are others' now, before the disk has answered. */
+	/* Memory and place in the queue are others' now, before the disk has answered. */
 	engine_sent(job);
 	job_free_data(job);
 	job->did = did;
@@ -272,7 +272,7 @@ static void on_gone(struct state_op *op)
 	if (op->gone && op->kind == STATE_OP_GONE && job->entry->type == KDEV_ENTRY_PATH) {
 		wait = deletes_due_in_ms(job->mapping, op);
 		if (wait > HELD_AT_MOST_MS) {
-			/* The kernel keeps it better than we do: it takes no place among those out. */
+			/* The kernel keeps it meanwhile: it takes no place among those out. */
 			job_finish(job, KDEV_AGAIN, 0, wait);
 			return;
 		}

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * A file of more than one block. It is read in order, one block at a time, each byte hashed once on the
- * way; blocks are sent side by side as far as the memory goes, and become visible with one Put Block
- * List when the whole was found stable.
+ * A file of more than one block. It is read in order, one block at a time, each byte hashed once on
+ * the way; blocks are sent side by side as far as the memory goes, and become visible with one Put
+ * Block List when the whole was found stable.
  *
- * Where a row says that the blob has this size, the file is hashed first and sent only if it differs.
+ * Where a row says that the blob has this size, the file is hashed first and sent only if it
+ * differs.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -16,6 +16,7 @@
 #define BACKOFF_MAX_MS	300000
 #define AGAIN_MS	2000		/* for what failed without a word on when to come back */
 #define PARKED_CHECK_MS	30000
+#define PARKED_AT_ONCE	100
 
 static void probe(struct mapping *m);
 
@@ -197,9 +198,15 @@ static void go_live(struct mapping *m)
 /* Is this an answer to a credential that may write blobs but not ask about containers? */
 static bool proves_nothing(const struct azure_error *err)
 {
-	return err->http_status == 403 && (!strcmp(err->code, "AuthorizationPermissionMismatch") ||
-					   !strcmp(err->code, "AuthorizationResourceTypeMismatch") ||
-					   !strcmp(err->code, "AuthorizationServiceMismatch"));
+	static const char *const codes[] = {
+		"AuthorizationPermissionMismatch", "AuthorizationResourceTypeMismatch",
+		"AuthorizationServiceMismatch",
+	};
+
+	for (size_t i = 0; err->http_status == 403 && i < sizeof(codes) / sizeof(*codes); i++)
+		if (!strcmp(err->code, codes[i]))
+			return true;
+	return false;
 }
 
 static void probe_failed(struct mapping *m, const struct azure_error *err)
@@ -387,14 +394,20 @@ void mapping_dispatch(struct mapping *m)
 
 static void retry_parked(struct mapping *m)
 {
-	struct state_parked parked;
+	int64_t now_s = engine_realtime_ms() / 1000;
+	struct state_parked *parked;
 
-	/* One at a time: its new entry moves the date on, whatever comes of it. */
-	if (m->push || state_next_parked(m->engine->state, m->target.id,
-					 engine_realtime_ms() / 1000, &parked) != 1)
+	if (m->push)
 		return;
-	m->source->ops->mark(m->source, parked.path.text, parked.path.len, KDEV_MARK_CONTENT,
-			     NULL);
+	parked = calloc(1, sizeof(*parked));
+	/* The outcome of each moves its date on; until then it stays in the list. */
+	for (int i = 0; parked && i < PARKED_AT_ONCE; i++) {
+		if (state_next_parked(m->engine->state, m->target.id, now_s, parked) != 1)
+			break;
+		m->source->ops->mark(m->source, parked->path.text, parked->path.len,
+				     KDEV_MARK_CONTENT, NULL);
+	}
+	free(parked);
 }
 
 static void tick_live(struct mapping *m, int64_t now_ms)

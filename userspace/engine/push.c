@@ -88,7 +88,7 @@ static int default_state_path(char **path, struct error *e)
 	else if (home && *home == '/')
 		r = asprintf(&dir, "%s/.local/state/azure-storage", home);
 	else
-		return error_set(e, -ENOENT, "neither XDG_STATE_HOME nor HOME says where to keep state");
+		return error_set(e, -ENOENT, "no state: neither XDG_STATE_HOME nor HOME is set");
 	if (r < 0)
 		return error_set(e, -ENOMEM, "no memory");
 	for (char *c = dir + 1; *c; c++) {

@@ -32,7 +32,7 @@ struct reconcile_in {
 	const struct state_row *moved_from;	/* of another path with this identity; NULL: none */
 	const uint8_t *md5;			/* of the content, once it was read; else NULL */
 	bool content;				/* stat proves nothing: hash */
-	bool by_event;				/* the kernel saw what happened, and no content event */
+	bool by_event;				/* the kernel watched: no content event */
 	bool taken;				/* by include and exclude */
 	bool stores_symlinks;
 	bool deletes;				/* on_delete=delete */

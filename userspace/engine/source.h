@@ -54,8 +54,8 @@ struct source {
 struct source *source_kdev_create(struct kdev *kdev, struct kdev_mref mref);
 
 /*
- * A directory, read once: there are no entries but those the engine makes up, and done(), mark() and
- * report() have nobody to tell.
+ * A directory, read once: there are no entries but those the engine makes up, and done(), mark()
+ * and report() have nobody to tell.
  */
 int source_dir_create(struct source **out, const char *path, struct error *e)
 	__attribute__((warn_unused_result));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * A plain directory as a source. Names are resolved beneath it by openat2(2): no symbolic link is
- * followed, no mount is crossed. Nobody tells of changes here, so a file is stable when stat(2) says
- * the same before and after, and says that the last change was not a moment ago.
+ * followed, no mount is crossed. Nobody tells of changes here, so a file is stable when stat(2)
+ * says the same before and after, and says that the last change was not a moment ago.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -3,9 +3,9 @@
  * A walk: goes through a directory depth-first and compares each listing with the rows of that
  * directory. What is new or differs becomes a job, what has a row and was not seen is gone.
  *
- * It advances in steps on a worker. A step ends after so much work; the loop then takes what it found
- * and submits the next one when few enough of its jobs are left. In memory are the names that were
- * seen in the directories from the top down to where it is, no more.
+ * It advances in steps on a worker. A step ends after so much work; the loop then takes what it
+ * found and submits the next one when few enough of its jobs are left. In memory are the names that
+ * were seen in the directories from the top down to where it is, no more.
  */
 #include <errno.h>
 #include <stdlib.h>

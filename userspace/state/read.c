@@ -22,7 +22,9 @@ const char *const state_read_sql[R_COUNT] = {
 	[R_GONE] = "SELECT id, seen_ms, parent, name FROM gone"
 		" WHERE target=?1 AND held=0 AND id>?2 ORDER BY id LIMIT 1",
 	[R_PARKED] = "SELECT retry_at_s, parent, name FROM parked"
-		" WHERE target=?1 AND retry_at_s<=?2 ORDER BY retry_at_s LIMIT 1",
+		" WHERE target=?1 AND retry_at_s<=?2"
+		" AND (retry_at_s, parent, name) > (?3, ?4, ?5)"
+		" ORDER BY retry_at_s, parent, name LIMIT 1",
 	[R_COUNT_PARKED] = "SELECT count(*) FROM parked WHERE target=?1",
 	[R_COUNT_HELD] = "SELECT count(*) FROM gone WHERE target=?1 AND held=1",
 	[R_COUNT_ROWS] = "SELECT count(*) FROM files WHERE target=?1",
@@ -220,9 +222,13 @@ int state_next_parked(struct state *s, int64_t target, int64_t now_s,
 		      struct state_parked *parked)
 {
 	sqlite3_stmt *stmt = begin(s, R_PARKED, target);
+	struct state_key k = state_key(parked->path.text, parked->path.len);
 	int rc;
 
 	sqlite3_bind_int64(stmt, 2, now_s);
+	sqlite3_bind_int64(stmt, 3, parked->retry_at_s);
+	state_bind_bytes(stmt, 4, k.parent, k.parent_len);
+	state_bind_bytes(stmt, 5, k.name, k.name_len);
 	rc = sqlite3_step(stmt);
 	if (rc == SQLITE_ROW) {
 		parked->retry_at_s = sqlite3_column_int64(stmt, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * The tables. A directory's rows lie side by side, as `parent` is its path with a '/' behind it; what
- * lies below it is one range: from "dir/" to, exclusively, "dir0" ('0' follows '/').
+ * The tables. A directory's rows lie side by side, as `parent` is its path with a '/' behind it;
+ * what lies below it is one range: from "dir/" to, exclusively, "dir0" ('0' follows '/').
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -212,15 +212,15 @@ int state_schema_apply(sqlite3 *db, struct error *e)
 	if (r < 0)
 		return r;
 	if (application != APPLICATION_ID)
-		return error_set(e, -EUCLEAN, "state database: this is a database of another program");
+		return error_set(e, -EUCLEAN, "state database: it belongs to another program");
 	r = read_number(db, "SELECT value FROM meta WHERE key = 'version'", &version, e);
 	if (r < 0)
 		return r;
 	if (version > STATE_VERSION)
 		return error_set(e, -EPROTO,
-				 "state database: it has format %lld, this program knows %d: it was written by a later version",
+				 "state database: it has format %lld, written by a later version; this program knows %d",
 				 (long long)version, STATE_VERSION);
 	if (version < 1)
-		return error_set(e, -EUCLEAN, "state database: it does not say which format it has");
+		return error_set(e, -EUCLEAN, "state database: it does not say its format");
 	return 0;
 }

@@ -3,8 +3,8 @@
  * What the containers are known to hold: one SQLite database.
  *
  * Writes are operations that are queued and committed in groups by one thread, a group with one
- * fsync; an operation is complete when it is durable, or has failed and left nothing. Reads go through
- * a second connection and see what has been committed.
+ * fsync; an operation is complete when it is durable, or has failed and left nothing. Reads go
+ * through a second connection and see what has been committed.
  *
  * Rows belong to a target: (account, container, prefix) and the identity of the mapped root, never
  * a mapping's name or endpoint. Paths are byte strings relative to the root, without a leading or
@@ -163,12 +163,12 @@ int state_get_inode(struct state *state, int64_t target, uint64_t subvol, uint64
 		    struct state_row *row);
 
 /*
- * Names in a directory that have rows, in the order of their bytes, those that are kept left out: the
- * first after `after` (NULL: from the start). `name` has 256 bytes.
+ * Names in a directory that have rows, in the order of their bytes, those that are kept left out:
+ * the first after `after` (NULL: from the start). `name` has 256 bytes.
  */
 int state_next_child(struct state *state, int64_t target, const char *dir, size_t dir_len,
 		     const char *after, size_t after_len, char *name, size_t *name_len);
-/* The same for sub-directories that have rows below them, in the order of their names with a '/'. */
+/* The same for sub-directories with rows below them, in the order of their names and a '/'. */
 int state_next_subdir(struct state *state, int64_t target, const char *dir, size_t dir_len,
 		      const char *after, size_t after_len, char *name, size_t *name_len);
 
@@ -184,7 +184,10 @@ struct state_parked {
 	int64_t retry_at_s;
 	struct state_path path;
 };
-/* The parked path that is due first, at or before now_s. */
+/*
+ * A parked path that is due at or before now_s: the first behind the one in `parked`, in the order of
+ * date and path; zeroes begin.
+ */
 int state_next_parked(struct state *state, int64_t target, int64_t now_s,
 		      struct state_parked *parked);
 

@@ -41,7 +41,8 @@ const char *const state_write_sql[W_COUNT] = {
 	 * does not undo this; its time runs on. One that is held stays held.
 	 */
 	[W_GONE] = GONE_INSERT " AND f.parent=?2 AND f.name=?3",
-	[W_GONE_FIND] = "SELECT id, seen_ms FROM gone WHERE target=?1 AND parent=?2 AND name=?3 AND held=0",
+	[W_GONE_FIND] = "SELECT id, seen_ms FROM gone"
+		" WHERE target=?1 AND parent=?2 AND name=?3 AND held=0",
 	[W_GONE_TREE] = GONE_INSERT " AND f.parent>=?2 AND f.parent<?3",
 	[W_GONE_MAX] = "SELECT max(id) FROM gone WHERE target=?1 AND held=0",
 	[W_GONE_DROP] = "DELETE FROM gone WHERE id=?1",
