@@ -5,6 +5,8 @@
 #
 #   bench_machine    prints one line: processor, cores, kernel, load
 #   bench_build OUT SOURCE...   compiles a C program of the benchmarks when it is out of date
+#   bench_sink_start   starts the endpoint; sets BENCH_SERVER to its address
+#   bench_sink_stop    ends it, if it was started
 
 BENCH_OUT=$AZS_BUILD/bench
 mkdir -p "$BENCH_OUT"
@@ -32,4 +34,30 @@ bench_build()
 			return
 		fi
 	done
+}
+
+BENCH_SERVER='' _bench_sink_pid=''
+
+bench_sink_start()
+{
+	local port=$BENCH_OUT/sink.port tenths=50
+
+	bench_build "$BENCH_OUT/sink" "$AZS_TOP"/tests/bench/sink/*.c
+	rm -f "$port"
+	"$BENCH_OUT/sink" >"$port" &
+	_bench_sink_pid=$!
+	while [ ! -s "$port" ]; do
+		if [ "$tenths" -eq 0 ] || ! kill -0 "$_bench_sink_pid"; then
+			die "the endpoint did not start"
+		fi
+		tenths=$((tenths - 1))
+		sleep 0.1
+	done
+	# shellcheck disable=SC2034 # for those who source this
+	BENCH_SERVER=http://127.0.0.1:$(<"$port")
+}
+
+bench_sink_stop()
+{
+	[ -z "$_bench_sink_pid" ] || kill "$_bench_sink_pid" 2>/dev/null || true
 }
