@@ -2,6 +2,9 @@
 /* The engine as the uploader runs it: entries come in, DONE goes out, blobs change. */
 #include "engine_harness.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 static const struct kdev_attr deleting[] = { { "on_delete", "delete" } };
 
 #define HI_MD5 "SfaKXIST7CwL9ImCHCH8Ow=="	/* of "hi" */
@@ -488,6 +491,74 @@ static void test_transient_goes_back(void **state)
 	assert_int_equal(mapping->counters.retries, 1);
 }
 
+/* Full: what was uploaded is not called done; with room again it is found in the container. */
+static void test_disk_full_under_the_state(void **state)
+{
+	struct rlimit old, small;
+	struct stat st;
+	char wal[128];
+	struct kdev_done_item *d;
+
+	(void)state;
+	put_file("a", "hi");
+	put_file("b", "hi");
+	let_ticks_pass();
+	start(NULL, 0, 0);
+	do_path(100, "a", 0);
+	snprintf(wal, sizeof(wal), "%s/state.db-wal", top);
+	assert_int_equal(stat(wal, &st), 0);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	small = old;
+	small.rlim_cur = (rlim_t)st.st_size;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	d = do_path(101, "b", 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_int_equal(d->result, KDEV_AGAIN);
+	run_some();
+	assert_true(fake->report.blocked);
+	assert_non_null(strstr(fake->error, "state database"));
+	assert_true(has_blob("b"));
+	for (int64_t until = engine_now_ms() + WAIT_MS;
+	     mapping->phase != MAPPING_LIVE && engine_now_ms() < until;)
+		run_some();
+	assert_int_equal(do_path(102, "b", 0)->result, KDEV_OK);
+	wait_report();
+	assert_false(fake->report.blocked);
+	assert_int_equal(server->puts, 2);
+	assert_int_equal(server->metas, 1);
+}
+
+/* Whatever is out when the uploader ends has been answered, and nothing new is begun. */
+static void test_drain(void **state)
+{
+	char name[16];
+
+	(void)state;
+	for (int i = 0; i < 30; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		put_file(name, name);
+	}
+	let_ticks_pass();
+	start(deleting, 1, 60000);
+	give(KDEV_ENTRY_SUBTREE, 1, "", 0);
+	wait_done(1);
+	wait_done(DERIVED + 29);
+	in_root(unlink, "f0");
+	give(KDEV_ENTRY_SUBTREE, 2, "", 0);
+	for (int64_t until = engine_now_ms() + 500; engine_now_ms() < until;)
+		run_some();
+	assert_null(find_done(2));
+	put_file("f1", "changed");
+	give(KDEV_ENTRY_PATH, 100, "f1", KDEV_CONTENT);
+	engine_drain(engine, WAIT_MS);
+	assert_int_equal(engine->nr_entries, 0);
+	assert_int_equal(engine->nr_jobs, 0);
+	assert_int_equal(find_done(2)->result, KDEV_AGAIN);
+	assert_int_equal(find_done(100)->result, KDEV_AGAIN);
+	assert_int_equal(server->deletes, 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -512,6 +583,8 @@ int main(void)
 		TEST(test_down_in_the_middle),
 		TEST(test_replaced_by_other_kinds),
 		TEST(test_transient_goes_back),
+		TEST(test_disk_full_under_the_state),
+		TEST(test_drain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,7 +68,6 @@ void job_free_data(struct job *job)
 	job->charged = 0;
 }
 
-/* Only for what was neither parked nor done: the kernel, or the next push, asks again. */
 static void tell_push(struct job *job, enum kdev_result result, uint32_t did)
 {
 	struct push *push = job->mapping->push;
@@ -76,7 +75,7 @@ static void tell_push(struct job *job, enum kdev_result result, uint32_t did)
 	if (!push)
 		return;
 	if (result == KDEV_OK)
-		push_file_done(push, did);
+		push_file_done(push, job->kind == STATE_DIR ? 0 : did);
 	else
 		push_failed(push, job->path, job->error.message[0] ? job->error.message
 			    : "it keeps changing while it is read");
