@@ -274,16 +274,6 @@ static int apply(struct state *s, struct state_op *op)
 	return SQLITE_MISUSE;
 }
 
-static void note_error(struct state *s, int rc)
-{
-	int err = (rc & 0xff) == SQLITE_IOERR ? sqlite3_system_errno(s->wdb) : 0;
-
-	pthread_mutex_lock(&s->lock);
-	snprintf(s->last_error, sizeof(s->last_error), "state database: %s%s%s",
-		 sqlite3_errmsg(s->wdb), err ? ": " : "", err ? strerror(err) : "");
-	pthread_mutex_unlock(&s->lock);
-}
-
 /* All or nothing; the result is that of every operation in it. */
 static int commit_group(struct state *s, struct state_op *ops)
 {
@@ -295,7 +285,10 @@ static int commit_group(struct state *s, struct state_op *ops)
 		rc = step(s->wstmt[W_COMMIT]);
 	if (rc == SQLITE_OK)
 		return 0;
-	note_error(s, rc);
+	pthread_mutex_lock(&s->lock);
+	snprintf(s->last_error, sizeof(s->last_error), "state database: %s",
+		 sqlite3_errmsg(s->wdb));
+	pthread_mutex_unlock(&s->lock);
 	/* Some failures have rolled back by themselves. */
 	if (!sqlite3_get_autocommit(s->wdb))
 		step(s->wstmt[W_ROLLBACK]);
