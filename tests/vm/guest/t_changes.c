@@ -226,6 +226,15 @@ static void sets_times(void)
 	CHECK_OK(utimensat(AT_FDCWD, "f", times, 0));
 }
 
+/* As mail is delivered: the entry of the old name must not swallow what the new one is told. */
+static void links_unlinks_writes(void)
+{
+	CHECK_OK(file_write("f", "delivered"));
+	CHECK_OK(link("f", "g"));
+	CHECK_OK(unlink("f"));
+	CHECK_OK(file_append("g", "more"));
+}
+
 static void writes_one_link(void)
 {
 	CHECK_OK(file_write("g", "through g"));
@@ -336,6 +345,7 @@ static const struct change {
 	{ "rmdir", has_tree, removes_dir, "@/n" },
 	{ "remove-tree", has_tree, removes_tree, "@/d @/d/e @/d/e/g @/d/f" },
 	{ "link", has_file, links, "@/g" },
+	{ "link-unlink-write", NULL, links_unlinks_writes, "@/f* @/g*" },
 	{ "write-one-link", has_links, writes_one_link, "#* @/g*" },
 	{ "write-outside-link", has_outside_link, writes_outside_link, "#*" },
 	{ "symlink", NULL, symlinks, "@/l" },

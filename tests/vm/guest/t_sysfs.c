@@ -179,7 +179,7 @@ static void states(void)
 	CHECK_ERRNO(dev_stat(fx.dev, r.mapping, "f", NULL), ENOENT);
 	/* Its own move has made it due as a whole. */
 	expect_state(&w, "scanning");
-	CHECK_STR(collect(fx.dev, "m"), "/");
+	CHECK_STR(collect(fx.dev, "m"), "/*");
 	expect_state(&w, "live");
 	map_set("m", "enable", "0");
 	expect_state(&w, "draining");
