@@ -257,29 +257,23 @@ static enum next directory(struct job *job)
 static bool find_origin(struct job *job, struct state_row *row)
 {
 	struct mapping *m = job->mapping;
-	struct state_path *after;
+	struct state_path after, path;
 	struct kdev_stat st;
-	bool found = false;
-	int r;
 
 	if (job->content || job->st.nlink != 1 || !S_ISREG(job->st.mode))
 		return false;
-	after = calloc(1, sizeof(*after));
-	job->from = calloc(1, sizeof(*job->from));
-	while (after && job->from && !found) {
-		r = state_get_inode(m->engine->state, m->target.id, job->st.subvol, job->st.ino,
-				    job->st.generation, after, job->from, row);
-		if (r != 1)
-			break;
-		*after = *job->from;
-		r = m->source->ops->stat(m->source, job->from->text, job->from->len, &st, NULL);
-		found = is_absent(r);
+	/* Nearly every new file ends here, at the first look: nothing is cleared or allocated. */
+	after.len = 0;
+	while (state_get_inode(m->engine->state, m->target.id, job->st.subvol, job->st.ino,
+			       job->st.generation, &after, &path, row) == 1) {
+		if (is_absent(m->source->ops->stat(m->source, path.text, path.len, &st, NULL))) {
+			job->from = malloc(sizeof(*job->from));
+			if (job->from)
+				*job->from = path;
+			return job->from != NULL;
+		}
+		after = path;
 	}
-	free(after);
-	if (found)
-		return true;
-	free(job->from);
-	job->from = NULL;
 	return false;
 }
 
