@@ -302,9 +302,11 @@ static void test_foreign_blob(void **state)
 	(void)state;
 	put_file("a", "hi");
 	put_file("same", "hi");
+	put_file("owned", "hi");
 	let_ticks_pass();
 	plant("a", "AAAAAAAAAAAAAAAAAAAAAA==", 9, "");
 	plant("same", HI_MD5, 2, "");
+	plant("owned", HI_MD5, 2, "x-ms-meta-azs_owner: 0123456789abcdef0123456789abcdef\r\n");
 	start(NULL, 0, 0);
 	assert_int_equal(do_path(100, "a", 0)->result, KDEV_PARKED);
 	wait_report();
@@ -313,6 +315,9 @@ static void test_foreign_blob(void **state)
 	/* Equal content is adopted, without sending it. */
 	assert_int_equal(do_path(101, "same", 0)->result, KDEV_OK);
 	assert_true(blob_has("same", "azs_owner"));
+	/* But not another's: whose it is does not depend on what it holds. */
+	assert_int_equal(do_path(103, "owned", 0)->result, KDEV_PARKED);
+	assert_true(blob_has("owned", "0123456789abcdef0123456789abcdef"));
 	assert_int_equal(server->puts, 0);
 	stop();
 	start(overwrite, 1, 0);

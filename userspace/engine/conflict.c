@@ -3,10 +3,10 @@
  * A condition did not hold: the blob is not what the state said. A HEAD tells what it is.
  *
  *  - Not there: somebody removed it; it is made anew.
- *  - It holds this very content: ours of an earlier try whose row was lost, or put there by another
- *    tool. It is adopted by Set Metadata.
+ *  - It holds this very content and is ours, of an earlier try whose row was lost, or nobody's, put there
+ *    by another tool. It is adopted by Set Metadata.
  *  - Ours, but other content: it was altered behind our back, and is overwritten.
- *  - Another's: as on_conflict says.
+ *  - Another's: as on_conflict says, whatever it holds: who adopts it may delete it later.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -65,8 +65,9 @@ static void judge_blob(struct job *job, const struct azure_response *rsp)
 {
 	const char *owner = azure_meta_find(rsp->meta, rsp->n_meta, METADATA_OWNER);
 	bool ours = owner && !strcmp(owner, job->mapping->owner);
+	bool may_take = ours || !owner || job->mapping->policy.overwrites;
 
-	if (holds_content(job, rsp)) {
+	if (may_take && holds_content(job, rsp)) {
 		snprintf(job->if_match, sizeof(job->if_match), "%s", rsp->etag);
 		job_set_meta(job);
 	} else if (ours) {
