@@ -308,9 +308,7 @@ out:
 	azs_entry_free(e);
 	azs_entry_free(spare);
 	if (!err) {
-		azs_count(m, AZS_CNT_EVENTS);
-		if (known)
-			azs_count(m, AZS_CNT_COALESCED);
+		azs_count(m, known ? AZS_CNT_COALESCED : AZS_CNT_RECORDED);
 		azs_dirty_kick(m);
 	}
 	return err;

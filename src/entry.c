@@ -226,38 +226,39 @@ void azs_dirty_forget_inode(struct inode *inode)
 	} while (again);
 }
 
+static void azs_entry_count_known(struct azs_entry *e)
+{
+	WRITE_ONCE(e->last_event, jiffies);
+	azs_count(e->m, AZS_CNT_COALESCED);
+}
+
 bool azs_dirty_is_known(struct inode *inode, bool content, bool closed)
 {
 	const u8 need = content ? AZS_KNOWN_ANY | AZS_KNOWN_CONTENT : AZS_KNOWN_ANY;
 	const u64 gen = atomic64_read(&azs_generation);
-	struct hlist_head *head = azs_inode_bucket(inode);
-	unsigned int n = 0, covers = 0;
-	struct azs_entry *e;
+	struct azs_entry *e, *known = NULL;
+	unsigned int n = 0;
 
-	hlist_for_each_entry_rcu(e, head, hash_node) {
-		if (READ_ONCE(e->inode) != inode)
-			continue;
+	azs_entry_for_each_of(e, inode) {
 		if ((READ_ONCE(e->known) & need) != need || READ_ONCE(e->gen) != gen)
 			return false;
 		if (closed) {
 			WRITE_ONCE(e->closed, 1);
-			smp_mb();	/* pairs with azs_entry_requeue() */
+			smp_mb();	/* pairs with azs_entry_await_writer() */
 			if (READ_ONCE(e->waits_writer))
 				return false;
 		}
-		covers = READ_ONCE(e->covers);
+		known = e;
 		n++;
 	}
-	if (!n || n != covers || inode->i_nlink != 1)
+	if (!known || n != READ_ONCE(known->covers) || inode->i_nlink != 1)
 		return false;
-
-	hlist_for_each_entry_rcu(e, head, hash_node) {
-		if (READ_ONCE(e->inode) != inode)
-			continue;
-		WRITE_ONCE(e->last_event, jiffies);
-		azs_count(e->m, AZS_CNT_EVENTS);
-		azs_count(e->m, AZS_CNT_COALESCED);
+	if (likely(n == 1)) {
+		azs_entry_count_known(known);
+		return true;
 	}
+	azs_entry_for_each_of(e, inode)
+		azs_entry_count_known(e);
 	return true;
 }
 

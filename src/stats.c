@@ -190,12 +190,17 @@ static ssize_t azs_counter_show(struct device *dev, struct device_attribute *att
 {
 	struct azs_counter_attr *c = container_of(attr, struct azs_counter_attr, attr);
 
-	return sysfs_emit(buf, "%llu\n",
-			  azs_stats_counter(&azs_mapping_of_dev(dev)->stats, c->counter));
+	struct azs_stats *s = &azs_mapping_of_dev(dev)->stats;
+	u64 value = azs_stats_counter(s, c->counter);
+
+	/* `events` is every one: the write path counts each event once. */
+	if (c->counter == AZS_CNT_RECORDED)
+		value += azs_stats_counter(s, AZS_CNT_COALESCED);
+	return sysfs_emit(buf, "%llu\n", value);
 }
 
 #define AZS_COUNTER_LIST(X) \
-	X(EVENTS, events) \
+	X(RECORDED, events) \
 	X(COALESCED, coalesced) \
 	X(EXCLUDED, excluded) \
 	X(UNPLACED, unplaced) \

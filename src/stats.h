@@ -14,8 +14,8 @@ struct azs_mapping;
 
 /* Monotone counters of stats/, in the order of their files. */
 enum azs_counter {
-	AZS_CNT_EVENTS,			/* seen below the root */
-	AZS_CNT_COALESCED,		/* .. that found their path dirty already */
+	AZS_CNT_RECORDED,		/* events that were news; the file `events` adds the others */
+	AZS_CNT_COALESCED,		/* events that found their path dirty already */
 	AZS_CNT_EXCLUDED,		/* .. below the uploader's own directories */
 	AZS_CNT_UNPLACED,		/* .. that became an INODE record */
 	AZS_CNT_FOLDED,			/* entries folded into a SUBTREE */
