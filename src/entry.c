@@ -253,7 +253,7 @@ bool azs_dirty_is_known(struct inode *inode, bool content, bool closed)
 	}
 	if (!known || n != READ_ONCE(known->covers) || inode->i_nlink != 1)
 		return false;
-	if (likely(n == 1)) {
+	if (n == 1) {
 		azs_entry_count_known(known);
 		return true;
 	}
