@@ -207,6 +207,35 @@ static void test_listings(void **state)
 	state_close(s);
 }
 
+/* What had changed before it went is no source of a copy. */
+static void test_gone_and_changed(void **state)
+{
+	struct state_op op = { .kind = STATE_OP_PUT, .path = "d/a", .path_len = 3,
+			       .row = { .kind = STATE_FILE, .etag = "\"e\"",
+					.flags = STATE_QUIET | STATE_TRUSTED } };
+	struct state *s = open_db(0);
+	struct state_row row;
+
+	(void)state;
+	op.target = open_target(s, "");
+	for (int tree = 0; tree < 2; tree++) {
+		op.kind = STATE_OP_PUT;
+		op.path_len = 3;
+		assert_int_equal(do_op(s, &op), 0);
+		op.kind = tree ? STATE_OP_GONE_TREE : STATE_OP_GONE;
+		op.path_len = tree ? 1 : 3;
+		op.distrust = false;
+		assert_int_equal(do_op(s, &op), 0);
+		assert_int_equal(state_get(s, op.target, "d/a", 3, &row), 1);
+		assert_int_equal(row.flags, STATE_QUIET | STATE_TRUSTED);
+		op.distrust = true;
+		assert_int_equal(do_op(s, &op), 0);
+		assert_int_equal(state_get(s, op.target, "d/a", 3, &row), 1);
+		assert_int_equal(row.flags, STATE_QUIET);
+	}
+	state_close(s);
+}
+
 static void test_gone_and_back(void **state)
 {
 	struct state *s = open_db(0);
@@ -448,6 +477,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_targets_are_apart, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_listings, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone_and_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_gone_and_changed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_parked, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_by_inode, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_later_version_is_refused, setup, teardown),

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "state/internal.h"
@@ -83,6 +84,7 @@ int state_open(struct state **out, const struct state_config *config, struct err
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct state *s = calloc(1, sizeof(*s));
+	pthread_condattr_t attr;
 	int r;
 
 	*out = NULL;
@@ -94,7 +96,11 @@ int state_open(struct state **out, const struct state_config *config, struct err
 	s->completed_tail = &s->completed;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_mutex_init(&s->read_lock, NULL);
-	pthread_cond_init(&s->queued, NULL);
+	/* The writer's wait for company must not depend on who sets the clock. */
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->queued, &attr);
+	pthread_condattr_destroy(&attr);
 	pthread_cond_init(&s->committed, NULL);
 	r = open_both(s, e);
 	if (!r) {

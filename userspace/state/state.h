@@ -121,6 +121,8 @@ struct state_op {
 	int64_t gone;			/* GONE*: out, 0: nothing is; GONE_DROP, GONE_HOLD: in */
 	int64_t gone_seen_ms;		/* GONE: out: since when */
 	int64_t now_ms;			/* GONE, GONE_TREE, REMOVE: since 1970 */
+	/* GONE, GONE_TREE: the content had changed: what is found elsewhere is no copy of it. */
+	bool distrust;
 	uint64_t nr_changed;		/* out: GONE_TREE: rows */
 	const struct state_target_key *key;	/* TARGET */
 	struct state_target *target_out;	/* TARGET */

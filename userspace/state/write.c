@@ -48,6 +48,10 @@ const char *const state_write_sql[W_COUNT] = {
 	[W_GONE_DROP] = "DELETE FROM gone WHERE id=?1",
 	[W_GONE_HOLD] = "UPDATE gone SET held=1 WHERE id=?1",
 	[W_GONE_CLEAR] = "DELETE FROM gone WHERE target=?1 AND parent=?2 AND name=?3",
+	[W_DISTRUST] = "UPDATE files SET flags=flags & ~2"
+		" WHERE target=?1 AND parent=?2 AND name=?3",
+	[W_DISTRUST_TREE] = "UPDATE files SET flags=flags & ~2"
+		" WHERE target=?1 AND parent>=?2 AND parent<?3",
 	[W_DELETED] = "INSERT INTO deleted VALUES(?1,?2,1)"
 		" ON CONFLICT(target, minute) DO UPDATE SET blobs=blobs+1",
 	[W_DELETED_TRIM] = "DELETE FROM deleted WHERE target=?1 AND minute<?2",
@@ -144,9 +148,11 @@ static int apply_park(struct state *s, struct state_op *op)
 static int apply_gone(struct state *s, struct state_op *op)
 {
 	sqlite3_stmt *stmt = bind_path(s, W_GONE, op);
-	int rc;
+	int rc = op->distrust ? run_path(s, W_DISTRUST, op) : SQLITE_OK;
 
 	op->gone = 0;
+	if (rc != SQLITE_OK)
+		return rc;
 	sqlite3_bind_int64(stmt, 4, op->now_ms);
 	rc = step(stmt);
 	if (rc != SQLITE_OK)
@@ -163,12 +169,11 @@ static int apply_gone(struct state *s, struct state_op *op)
 }
 
 /* The range below a directory: "dir/" <= parent < "dir0"; all of it for the root. */
-static int apply_gone_tree(struct state *s, struct state_op *op)
+static int run_below(struct state *s, enum write_stmt which, const struct state_op *op)
 {
-	sqlite3_stmt *stmt = s->wstmt[W_GONE_TREE];
+	sqlite3_stmt *stmt = s->wstmt[which];
 	char low[4097], high[4097];
 	size_t len = op->path_len;
-	int rc;
 
 	if (len >= sizeof(low))
 		return SQLITE_TOOBIG;
@@ -179,8 +184,25 @@ static int apply_gone_tree(struct state *s, struct state_op *op)
 	sqlite3_bind_int64(stmt, 1, op->target);
 	state_bind_bytes(stmt, 2, low, len ? len + 1 : 0);
 	state_bind_bytes(stmt, 3, high, len + 1);
-	sqlite3_bind_int64(stmt, 4, op->now_ms);
-	rc = step(stmt);
+	return step(stmt);
+}
+
+static int distrust_tree(struct state *s, const struct state_op *op)
+{
+	int rc = run_below(s, W_DISTRUST_TREE, op);
+
+	return rc == SQLITE_OK ? run_path(s, W_DISTRUST, op) : rc;
+}
+
+static int apply_gone_tree(struct state *s, struct state_op *op)
+{
+	sqlite3_stmt *stmt;
+	int rc = op->distrust ? distrust_tree(s, op) : SQLITE_OK;
+
+	if (rc != SQLITE_OK)
+		return rc;
+	sqlite3_bind_int64(s->wstmt[W_GONE_TREE], 4, op->now_ms);
+	rc = run_below(s, W_GONE_TREE, op);
 	if (rc != SQLITE_OK)
 		return rc;
 	op->nr_changed = (uint64_t)sqlite3_changes(s->wdb);
@@ -304,7 +326,7 @@ static struct state_op *take_group(struct state *s)
 	while (!s->queue && !s->stop)
 		pthread_cond_wait(&s->queued, &s->lock);
 	if (s->nr_queued < LINGER_BELOW && !s->stop) {
-		clock_gettime(CLOCK_REALTIME, &until);
+		clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_nsec += LINGER_MS * 1000000L;
 		if (until.tv_nsec >= 1000000000L) {
 			until.tv_sec++;
