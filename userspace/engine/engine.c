@@ -123,6 +123,17 @@ void engine_sent(struct job *job)
 
 /* ---- the device ---- */
 
+/* A mapping that comes up again went down before, even if the device did not get to say so. */
+static void stop_earlier(struct engine *en, uint32_t id)
+{
+	struct mapping *m = en->mappings;
+
+	while (m && (m->phase == MAPPING_DOWN || m->push || m->source->mref.id != id))
+		m = m->next;
+	if (m)
+		mapping_stop(m);
+}
+
 static void mapping_up(struct engine *en, const struct kdev_record *r)
 {
 	const char *name = kdev_record_attr(r, "name");
@@ -134,6 +145,7 @@ static void mapping_up(struct engine *en, const struct kdev_record *r)
 		.tick_ns = r->up.tick_ns,
 	};
 
+	stop_earlier(en, r->mapping.id);
 	memcpy(config.key.fs_uuid, r->up.fs_uuid, sizeof(config.key.fs_uuid));
 	config.key.root_ino = r->up.root_ino;
 	config.key.root_btime_ns = (int64_t)((uint64_t)r->up.root_btime_sec * 1000000000ULL +
