@@ -363,11 +363,12 @@ static void on_list(void *arg, const struct azure_response *rsp)
 		log_debug("%s: %s: uploaded in %u blocks", job->mapping->name,
 			  job_shown_path(job), job->large->plan.nr);
 		job_commit(job, rsp->etag, KDEV_DID_UPLOAD);
-	} else if (err->scope == AZURE_SCOPE_CONFLICT || err->scope == AZURE_SCOPE_NOT_FOUND) {
-		job_conflict(job, large_commit);
 	} else if (!strcmp(err->code, "InvalidBlockList")) {
 		/* Somebody wrote the blob meanwhile, which drops blocks that wait. */
+		error_set(&job->error, -EAGAIN, "%s", err->message);
 		job_finish(job, KDEV_AGAIN, 0, mapping_delay_ms(job->mapping));
+	} else if (err->scope == AZURE_SCOPE_CONFLICT || err->scope == AZURE_SCOPE_NOT_FOUND) {
+		job_conflict(job, large_commit);
 	} else {
 		job_fail(job, err);
 	}
