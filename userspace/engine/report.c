@@ -9,15 +9,39 @@
 
 #define REPORT_EVERY_MS 250
 
+/* Is all done that is known? Then the figures have to be exact, at once. */
+static bool is_quiet(const struct mapping *m)
+{
+	return !m->jobs && !m->queue && !m->nr_walks;
+}
+
+static bool any_parked(const struct mapping *m)
+{
+	for (unsigned int i = 0; i < m->nr_done; i++)
+		if (m->done[i].result == KDEV_PARKED)
+			return true;
+	return false;
+}
+
 void mapping_flush_done(struct mapping *m)
 {
+	struct engine *en = m->engine;
 	struct error e = { 0 };
+	int r;
 
 	if (!m->nr_done)
 		return;
-	if (m->source->ops->done(m->source, m->done, m->nr_done, &e) && !m->down)
-		log_error("%s: cannot answer %u entries: %s", m->name, m->nr_done, e.message);
+	/* Who waits for these entries reads `failed` as soon as they are answered. */
+	if (any_parked(m) || (m->counts.parked && is_quiet(m)))
+		mapping_report(m, true);
+	r = m->source->ops->done(m->source, m->done, m->nr_done, &e);
 	m->nr_done = 0;
+	if (!r || m->down || en->device_error)
+		return;
+	/* They would stay out for ever: closing the device gives them back. */
+	log_error("%s: entries cannot be answered: %s", m->name, e.message);
+	en->device_error = r;
+	en->device_message = e;
 }
 
 void mapping_say(struct mapping *m, const char *fmt, ...)
@@ -35,12 +59,6 @@ void mapping_say(struct mapping *m, const char *fmt, ...)
 	m->error_changed = true;
 	if (*text && !m->push)
 		log_warning("%s: %s", m->name, text);
-}
-
-/* Is all done that is known? Then the figures have to be exact, at once. */
-static bool is_quiet(const struct mapping *m)
-{
-	return !m->jobs && !m->queue && !m->nr_walks;
 }
 
 void mapping_report(struct mapping *m, bool now)
