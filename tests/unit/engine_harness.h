@@ -32,6 +32,8 @@ struct fake {
 	unsigned int unquiet;		/* so many answers of stable() are no */
 	int open_error;
 	int stat_error;
+	int scan_error;			/* of directories but the root */
+	uint32_t marked;		/* flags of the last mark() */
 	int open_files;
 	unsigned int opens;
 	struct kdev_report report;
@@ -114,7 +116,11 @@ static int fake_stable(struct source *s, const struct kdev_file *file, bool *qui
 static int fake_scan_open(struct source *s, struct source_scan **out, const char *path, size_t len,
 			  struct error *e)
 {
-	return to_fake(s)->dir->ops->scan_open(to_fake(s)->dir, out, path, len, e);
+	struct fake *f = to_fake(s);
+
+	if (f->scan_error && len)
+		return error_set_errno(e, f->scan_error, "scan");
+	return f->dir->ops->scan_open(f->dir, out, path, len, e);
 }
 
 static struct source_ops fake_ops;
@@ -133,11 +139,10 @@ static int fake_done(struct source *s, const struct kdev_done_item *items, size_
 static int fake_mark(struct source *s, const char *path, size_t len, uint32_t flags,
 		     struct error *e)
 {
-	(void)s;
 	(void)path;
 	(void)len;
-	(void)flags;
 	(void)e;
+	to_fake(s)->marked = flags;
 	return 0;
 }
 

@@ -55,12 +55,16 @@ static enum next source_failed(int err)
 static int open_file(struct job *job)
 {
 	struct source *s = job->mapping->source;
+	/* What was opened under a SUBTREE before is out by a number of its own since. */
+	uint64_t number = job->file.entry ? job->file.entry : job->entry->number;
+	struct kdev_file file;
 	int r;
 
 	job->opened_ns = realtime_ns();
-	r = s->ops->open(s, job->entry->number, job->path, job->path_len, &job->file, &job->error);
+	r = s->ops->open(s, number, job->path, job->path_len, &file, &job->error);
 	if (r)
 		return r;
+	job->file = file;
 	job->opened = true;
 	job->st = job->file.st;
 	job->has_st = true;
@@ -107,8 +111,9 @@ enum next job_judge(struct job *job)
 	bool quiet = false;
 	int r = s->ops->stable(s, &job->file, &quiet, &job->error);
 
+	/* No such entry: the mapping went down, of which we have not read yet. */
 	if (r)
-		return source_failed(r);
+		return r == -ENOENT ? NEXT_AGAIN : source_failed(r);
 	job->quiet = quiet && !job->file.writer;
 	job->trusted = reconcile_is_trusted(&job->st, job->opened_ns, job->mapping->tick_ns);
 	job->unquiet = !job->quiet;
@@ -157,8 +162,9 @@ static enum next read_file(struct job *job)
 	for (; job->tries < TRIES_UNQUIET && !job->mapping->down; job->tries++) {
 		if (!job->opened) {
 			r = open_file(job);
+			/* An event tells of what vanished since it was listed. */
 			if (is_absent(r) || r == -EISDIR || r == -EINVAL)
-				return NEXT_AGAIN;
+				return NEXT_DROP;
 			if (r)
 				return source_failed(r);
 		}
@@ -185,7 +191,7 @@ static enum next read_link(struct job *job)
 				     &job->error);
 
 	if (is_absent((int)n) || n == -EINVAL)
-		return NEXT_AGAIN;
+		return NEXT_DROP;
 	if (n < 0)
 		return source_failed((int)n);
 	job->kind = STATE_SYMLINK;
@@ -233,15 +239,32 @@ static int look_into(struct job *job)
 	return r < 0 ? r : 0;
 }
 
+/*
+ * No event says that a directory's content changed: this is a retry after it could not be listed.
+ * It stays parked until a walk has listed it.
+ */
+static enum next list_again(struct job *job)
+{
+	struct source *s = job->mapping->source;
+	int r = s->ops->mark(s, job->path, job->path_len, KDEV_MARK_SUBTREE, &job->error);
+
+	if (r)
+		return source_failed(r);
+	error_set(&job->error, -EAGAIN, "it could not be listed, which is tried again");
+	return NEXT_PARK;
+}
+
 static enum next directory(struct job *job)
 {
 	enum action action;
 	int r = job->known ? 0 : look_into(job);
 
 	if (is_absent(r))
-		return NEXT_AGAIN;
+		return NEXT_DROP;
 	if (r)
 		return source_failed(r);
+	if (job->content && job->entry->type == KDEV_ENTRY_PATH)
+		return list_again(job);
 	job->kind = STATE_DIR;
 	job->quiet = true;
 	if (!EVP_Digest("", 0, job->md5, NULL, EVP_md5(), NULL))

@@ -189,6 +189,7 @@ static struct state_op *prepare_op(struct job *job, enum state_op_kind kind)
 		.path = job->path,
 		.path_len = job->path_len,
 		.now_ms = engine_realtime_ms(),
+		.distrust = job->content,
 	};
 	return &job->op;
 }
@@ -281,14 +282,14 @@ static void on_gone(struct state_op *op)
 	job_finish(job, KDEV_OK, op->gone ? 0 : KDEV_DID_SKIP, 0);
 }
 
-static void on_forgotten(struct state_op *op)
+static void on_unparked(struct state_op *op)
 {
 	struct job *job = job_of_op(op);
 
 	if (op->err)
 		state_failed(job);
 	else
-		job_finish(job, KDEV_OK, KDEV_DID_SKIP, 0);
+		job_finish(job, KDEV_OK, KDEV_DID_SKIP | (job->unquiet ? KDEV_UNQUIET : 0), 0);
 }
 
 static void submit_op(struct job *job, enum state_op_kind kind, void (*done)(struct state_op *op))
@@ -325,14 +326,20 @@ static void wait_for_buffer(struct job *job)
 /* A file that was opened under a SUBTREE stands for itself from now on. */
 static void adopt_number(struct job *job)
 {
+	struct source *s = job->mapping->source;
 	struct entry *entry;
 
-	if (!job->opened || job->file.entry == job->entry->number)
+	/* Also if it is closed again: the number is out until it is answered. */
+	if (!job->file.entry || job->file.entry == job->entry->number)
 		return;
 	entry = entry_derive(job->entry, job->file.entry, job->path, job->path_len);
 	if (!entry) {
-		/* Its number cannot be answered: the mapping's next life hands it out again. */
-		entry_result(job->entry, KDEV_AGAIN, mapping_delay_ms(job->mapping));
+		struct kdev_done_item item = {
+			.entry = job->file.entry, .result = KDEV_AGAIN, .delay_ms = 1000,
+		};
+
+		s->ops->done(s, &item, 1, NULL);
+		job->next = NEXT_DROP;
 		return;
 	}
 	entry_put(job->entry);
@@ -363,14 +370,15 @@ void job_decide(struct job *job)
 	}
 	switch (job->next) {
 	case NEXT_NOTHING:
-		job_finish(job, KDEV_OK, KDEV_DID_SKIP | (job->unquiet ? KDEV_UNQUIET : 0), 0);
+		/* It may have failed before and is as it was again. */
+		submit_op(job, STATE_OP_UNPARK, on_unparked);
 		break;
 	case NEXT_SKIP:
 		m->counters.skipped++;
-		submit_op(job, STATE_OP_UNPARK, on_forgotten);
+		submit_op(job, STATE_OP_UNPARK, on_unparked);
 		break;
 	case NEXT_FORGET:
-		submit_op(job, STATE_OP_UNPARK, on_forgotten);
+		submit_op(job, STATE_OP_UNPARK, on_unparked);
 		break;
 	case NEXT_DROP:
 		drop(job);

@@ -405,7 +405,8 @@ static void retry_parked(struct mapping *m)
 		if (state_next_parked(m->engine->state, m->target.id, now_s, parked) != 1)
 			break;
 		m->source->ops->mark(m->source, parked->path.text, parked->path.len,
-				     KDEV_MARK_CONTENT, NULL);
+				     parked->path.len ? KDEV_MARK_CONTENT : KDEV_MARK_SUBTREE,
+				     NULL);
 	}
 	free(parked);
 }

@@ -39,14 +39,15 @@ struct level {
 	struct buf subdirs;		/* names, each with a NUL */
 	size_t subdirs_at;
 	bool any;			/* it is not empty */
+	bool failed;			/* something in it could not be seen, and is parked */
 	char after[256];		/* the row that was looked at last */
 	size_t after_len;
 };
 
-/* Something that has a row and is not there. */
-struct gone_op {
+/* To the state: what has a row is not there, or a failure is over. */
+struct note {
 	struct state_op op;
-	struct gone_op *next;
+	struct note *next;
 	struct walk *walk;
 	char path[];
 };
@@ -59,14 +60,15 @@ struct walk {
 	bool begun;
 	bool ended;			/* there is nothing more to find */
 	bool running;			/* on a worker */
+	bool any_parked;		/* a directory that was may be listed now */
 	unsigned int jobs_out;
-	unsigned int gone_out;
+	unsigned int notes_out;
 
 	/* of the step: */
 	unsigned int work_left;
 	unsigned int jobs_left;
 	struct job *found;		/* by next_ready */
-	struct gone_op *gone;
+	struct note *notes;
 	uint64_t seen;			/* files */
 	uint64_t skipped;
 	int err;			/* ends the walk; the entry comes again */
@@ -135,11 +137,11 @@ static void add_failure(struct walk *w, const struct error *why)
 	job->error = *why;
 }
 
-static void on_gone(struct state_op *op);
+static void on_noted(struct state_op *op);
 
-static void add_gone(struct walk *w, enum state_op_kind kind)
+static void add_note(struct walk *w, enum state_op_kind kind)
 {
-	struct gone_op *g = calloc(1, sizeof(*g) + w->path_len + 1);
+	struct note *g = calloc(1, sizeof(*g) + w->path_len + 1);
 
 	if (!g) {
 		fail(w, -ENOMEM);
@@ -152,9 +154,10 @@ static void add_gone(struct walk *w, enum state_op_kind kind)
 	g->op.path = g->path;
 	g->op.path_len = w->path_len;
 	g->op.now_ms = engine_realtime_ms();
-	g->op.done = on_gone;
-	g->next = w->gone;
-	w->gone = g;
+	g->op.distrust = w->entry->flags & KDEV_CONTENT;
+	g->op.done = on_noted;
+	g->next = w->notes;
+	w->notes = g;
 	if (w->jobs_left)
 		w->jobs_left--;
 }
@@ -174,6 +177,19 @@ static void pop_level(struct walk *w)
 }
 
 /* The directory w->path. One that has vanished is passed over: an event will tell. */
+static void cannot_enter(struct walk *w, int r, const struct error *e)
+{
+	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -EXDEV)
+		return;
+	if (r != -ESTALE && r != -ENOMEM && r != -EMFILE && r != -ENFILE) {
+		add_failure(w, e);
+		return;
+	}
+	w->message = *e;
+	fail(w, r);
+}
+
+/* Goes into the directory w->path. */
 static void push_level(struct walk *w, const struct kdev_stat *st)
 {
 	struct source *s = w->mapping->source;
@@ -195,14 +211,7 @@ static void push_level(struct walk *w, const struct kdev_stat *st)
 		return;
 	l->scan = NULL;
 	pop_level(w);
-	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -EXDEV)
-		return;
-	if (r == -ESTALE || r == -ENOMEM || r == -EMFILE || r == -ENFILE) {
-		w->message = e;
-		fail(w, r);
-		return;
-	}
-	add_failure(w, &e);
+	cannot_enter(w, r, &e);
 }
 
 static void add_subdir(struct walk *w, struct level *l, const struct kdev_dirent *d)
@@ -267,6 +276,7 @@ static void see(struct walk *w, struct level *l, const struct kdev_dirent *d)
 		return;
 	}
 	if (push_name(w, d->name, d->name_len)) {
+		l->failed = true;
 		error_set(&e, -ENAMETOOLONG, "below it is a path of more than %d bytes",
 			  KDEV_PATH_MAX);
 		add_failure(w, &e);
@@ -339,6 +349,8 @@ static void scan(struct walk *w, struct level *l)
 	if (r == 0) {
 		s->ops->scan_close(l->scan);
 		l->scan = NULL;
+		if (w->any_parked && !l->failed)
+			add_note(w, STATE_OP_UNPARK);
 		see_self(w, l);
 		l->phase = PHASE_ROWS;
 		return;
@@ -376,7 +388,7 @@ static void look_at_row(struct walk *w, struct level *l)
 	if (names_has(&l->seen, name, len, false) || names_has(&l->seen, name, len, true))
 		return;
 	if (!push_name(w, name, len))
-		add_gone(w, STATE_OP_GONE);
+		add_note(w, STATE_OP_GONE);
 	cut_path(w, l->path_len);
 }
 
@@ -402,7 +414,7 @@ static void look_at_row_dir(struct walk *w, struct level *l)
 	if (names_has(&l->seen, name, len, true))
 		return;
 	if (!push_name(w, name, len))
-		add_gone(w, STATE_OP_GONE_TREE);
+		add_note(w, STATE_OP_GONE_TREE);
 	cut_path(w, l->path_len);
 }
 
@@ -410,8 +422,10 @@ static void descend(struct walk *w, struct level *l)
 {
 	struct source *s = w->mapping->source;
 	const char *name = l->subdirs.data + l->subdirs_at;
+	struct error e = { 0 };
 	struct kdev_stat st;
 	size_t len;
+	int r;
 
 	cut_path(w, l->path_len);
 	if (l->subdirs_at >= l->subdirs.len) {
@@ -422,9 +436,22 @@ static void descend(struct walk *w, struct level *l)
 	l->subdirs_at += len + 1;
 	if (push_name(w, name, len))
 		return;
-	if (s->ops->stat(s, w->path, w->path_len, &st, NULL) || !S_ISDIR(st.mode) || st.mountpoint)
-		return;
-	push_level(w, &st);
+	r = s->ops->stat(s, w->path, w->path_len, &st, &e);
+	if (r)
+		cannot_enter(w, r, &e);
+	else if (S_ISDIR(st.mode) && !st.mountpoint)
+		push_level(w, &st);
+}
+
+static void below_is_gone(struct walk *w)
+{
+	struct mapping *m = w->mapping;
+	int r = state_has_below(m->engine->state, m->target.id, w->path, w->path_len);
+
+	if (r < 0)
+		fail(w, r);
+	else if (r)
+		add_note(w, STATE_OP_GONE_TREE);
 }
 
 /* What the entry names may have become anything since. */
@@ -455,6 +482,9 @@ static void begin(struct walk *w)
 	job = add_job(w);
 	if (job)
 		job->content = entry->flags & KDEV_CONTENT;
+	/* Where a directory was is something else: what lay below has no event of its own. */
+	if (!r && !S_ISDIR(st.mode))
+		below_is_gone(w);
 }
 
 static void step(struct pool_work *work)
@@ -516,13 +546,14 @@ static void go_on(struct walk *w)
 	if (w->running)
 		return;
 	if (w->ended) {
-		if (!w->jobs_out && !w->gone_out)
+		if (!w->jobs_out && !w->notes_out)
 			end(w);
 		return;
 	}
-	if (w->jobs_out + w->gone_out >= (m->cautious ? 1 : RESUME_JOBS))
+	if (w->jobs_out + w->notes_out >= (m->cautious ? 1 : RESUME_JOBS))
 		return;
 	w->running = true;
+	w->any_parked = m->counts.parked;
 	w->work_left = STEP_WORK;
 	w->jobs_left = most < STEP_JOBS ? most : STEP_JOBS;
 	w->work.run = step;
@@ -530,12 +561,12 @@ static void go_on(struct walk *w)
 	pool_submit(m->engine->pool, &w->work);
 }
 
-static void on_gone(struct state_op *op)
+static void on_noted(struct state_op *op)
 {
-	struct gone_op *g = (struct gone_op *)op;
+	struct note *g = (struct note *)op;
 	struct walk *w = g->walk;
 
-	w->gone_out--;
+	w->notes_out--;
 	if (op->err)
 		fail(w, op->err);
 	else if (op->gone)
@@ -548,7 +579,7 @@ static void take_findings(struct walk *w)
 {
 	struct engine *en = w->mapping->engine;
 	struct job *job, *list = NULL;
-	struct gone_op *g;
+	struct note *g;
 
 	/* In the order they were met: what the client reads next lies side by side on the disk. */
 	while ((job = w->found)) {
@@ -565,9 +596,9 @@ static void take_findings(struct walk *w)
 		else
 			job_submit(job);
 	}
-	while ((g = w->gone)) {
-		w->gone = g->next;
-		w->gone_out++;
+	while ((g = w->notes)) {
+		w->notes = g->next;
+		w->notes_out++;
 		state_submit(en->state, &g->op);
 	}
 }
