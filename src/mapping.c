@@ -72,19 +72,22 @@ void azs_mapping_state_changed(struct azs_mapping *m)
  */
 int azs_mapping_root_check(struct azs_mapping *m)
 {
+	const struct cred *old = override_creds(m->cred);
 	struct path now;
 	bool lost;
 	int err;
 
+	/* The one who asks need not be able to reach the folder. */
 	err = vfs_path_lookup(m->fs_root.dentry, m->fs_root.mnt, azs_attr_value(m, AZS_ATTR_PATH),
 			      LOOKUP_FOLLOW | LOOKUP_DIRECTORY, &now);
+	revert_creds(old);
 	lost = err || !path_equal(&now, &m->root);
 	if (!err)
 		path_put(&now);
 	if (lost != READ_ONCE(m->root_lost)) {
 		WRITE_ONCE(m->root_lost, lost);
-		pr_warn("%s: path: the folder %s\n", m->name,
-			lost ? "was removed, moved or mounted over" : "is back");
+		pr_warn_ratelimited("%s: path: the folder %s\n", m->name,
+				    lost ? "was removed, moved or mounted over" : "is back");
 		azs_mapping_state_changed(m);
 	}
 	return lost ? -ESTALE : 0;

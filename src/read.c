@@ -6,6 +6,7 @@
  * u->lock: the reader's page faults wait for whatever it likes. What could not be
  * copied out is given back.
  */
+#include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/jiffies.h>
 #include <linux/mutex.h>
@@ -109,14 +110,19 @@ static u32 azs_attr_seal(struct azs_attr *rec, const char *name, size_t value_le
 static void azs_record_root(struct azs_rec_mapping_up *rec, struct azs_mapping *m)
 {
 	struct super_block *sb = m->root.dentry->d_sb;
+	const struct cred *old;
 	struct kstat st;
+	int err;
 
 	memcpy(rec->fs_uuid, &sb->s_uuid, sizeof(rec->fs_uuid));
 	rec->fs_magic = sb->s_magic;
 	/* The clock that stamps files ticks; the file system may be coarser. */
 	rec->tick_ns = max_t(u64, TICK_NSEC, sb->s_time_gran);
 	rec->root_ino = d_inode(m->root.dentry)->i_ino;
-	if (vfs_getattr(&m->root, &st, STATX_INO | STATX_BTIME, AT_STATX_SYNC_AS_STAT))
+	old = override_creds(m->cred);
+	err = vfs_getattr(&m->root, &st, STATX_INO | STATX_BTIME, AT_STATX_SYNC_AS_STAT);
+	revert_creds(old);
+	if (err)
 		return;
 	rec->root_ino = st.ino;
 	if (st.result_mask & STATX_BTIME) {

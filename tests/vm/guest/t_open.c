@@ -299,13 +299,17 @@ static void unprivileged_uploader(void)
 	CHECK_OK(file_write("in/private/f", "x"));
 	CHECK_OK(chmod("in/private/f", 0600));
 	CHECK_OK(chmod("in/private", 0700));
+	/* Somebody's home: the folder itself is out of the uploader's reach. */
+	CHECK_OK(chmod(".", 0700));
 	fixture_up(&fx);
 	root = take_root(&fx);
 	CHECK_OK(setegid(65534));
 	CHECK_OK(seteuid(65534));
 	CHECK_ERRNO(open("in/private/f", O_RDONLY), EACCES);
+	CHECK_ERRNO(open(fx.in, O_RDONLY), EACCES);
 	CHECK_OK(close((int)CHECK_OK(open_under(&fx, root, "private/f"))));
 	CHECK_OK(dev_stat(fx.dev, fx.m, "private/f", NULL));
+	CHECK_STR(map_state("m"), "scanning");
 	CHECK_OK(seteuid(0));
 	CHECK_OK(setegid(0));
 }
