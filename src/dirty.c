@@ -372,7 +372,8 @@ bool azs_dirty_moved(struct azs_mapping *m, const char *path, size_t len, bool i
 
 	spin_lock(&d->lock);
 	/* Whoever built the old path and comes after us sees this and builds anew;
-	 * whoever came before us is in the set and found now. */
+	 * whoever came before us is in the set and found now. Who sees it sees the rename. */
+	smp_mb__before_atomic();
 	atomic64_inc(&azs_generation);
 	hash = azs_entry_covering_subtree(d, path, len, azs_entry_needs_hash);
 	e = azs_entry_lookup(d, path, len);
@@ -459,7 +460,9 @@ void azs_dirty_free(struct azs_mapping *m)
 
 	azs_dirty_drop(d, true);
 	cancel_delayed_work_sync(&d->timer);
+	spin_lock(&d->lock);
 	WRITE_ONCE(d->root, NULL);
+	spin_unlock(&d->lock);
 	/* Who found an entry under RCU may be waiting for the lock of this set. */
 	synchronize_rcu();
 	azs_entry_free(root);

@@ -300,15 +300,15 @@ void azs_entry_hand_out(struct azs_entry *e)
 
 	lockdep_assert_held(&d->lock);
 	WRITE_ONCE(e->known, 0);
-	smp_mb();	/* see entry.h: whoever missed this has stored before we read */
-	e->state = AZS_ENTRY_OUT;
+	WRITE_ONCE(e->state, AZS_ENTRY_OUT);
+	WRITE_ONCE(d->nr_out, d->nr_out + 1);
+	smp_mb();	/* see entry.h: whoever missed these has stored before we read */
 	azs_entry_link_seq(e);
 	e->changed = 0;
 	e->changed_content = 0;
 	e->changed_subtree = 0;
 	e->unquiet = 0;
 	WRITE_ONCE(e->id, atomic64_inc_return(&azs_entry_last_id));
-	WRITE_ONCE(d->nr_out, d->nr_out + 1);
 	spin_lock(&azs_entry_hash_lock);
 	hlist_add_head_rcu(&e->id_node, azs_id_bucket(e->id));
 	spin_unlock(&azs_entry_hash_lock);

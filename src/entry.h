@@ -9,7 +9,7 @@
  * The fast path pairs with the hand-out as in the classic store-buffer test:
  *
  *	writer				hand-out, uploader
- *	store data			known = 0
+ *	store data			known = 0, state = OUT, nr_out++
  *	smp_mb()	(watch.c)	smp_mb()	(azs_entry_hand_out)
  *	load known			load data
  *

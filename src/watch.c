@@ -64,11 +64,13 @@ static struct hlist_head *azs_roots_bucket(const struct dentry *d)
 /* What a walk from a dentry to the root of its filesystem found. */
 struct azs_where {
 	char *buf;			/* AZS_PATH_MAX bytes, filled from the end; or NULL */
+	unsigned int len;		/* bytes of the path so far; what does not fit is counted */
+	unsigned int cut;		/* bytes still to be left out at its end */
+	unsigned int excess;		/* bytes by which a mapping's path is too long */
 	unsigned int nr;
 	bool excluded;
 	bool connected;			/* the walk ended at the filesystem's root */
 	bool overflow;			/* more mappings than fit */
-	bool too_long;
 	struct {
 		struct azs_mapping *m;
 		unsigned int start;	/* in buf */
@@ -77,21 +79,26 @@ struct azs_where {
 
 /* Puts "/name" before what is in @w; the length may belong to another name, if
  * a rename runs: then the walk is repeated. */
-static void azs_where_prepend(struct azs_where *w, unsigned int *pos, const char *name, u32 len)
+static void azs_where_prepend(struct azs_where *w, const char *name, u32 len)
 {
-	if (!w->buf || w->too_long)
+	char *p;
+
+	if (!w->buf)
 		return;
 	len = strnlen(name, len);
-	if (len + 1 > *pos) {
-		w->too_long = true;
+	if (w->cut) {
+		w->cut -= min(w->cut, len + 1);
 		return;
 	}
-	*pos -= len;
-	memcpy(w->buf + *pos, name, len);
-	w->buf[--*pos] = '/';
+	w->len += len + 1;
+	if (w->len > AZS_PATH_MAX)
+		return;
+	p = w->buf + AZS_PATH_MAX - w->len;
+	*p = '/';
+	memcpy(p + 1, name, len);
 }
 
-static void azs_where_probe(struct azs_where *w, const struct dentry *d, unsigned int pos)
+static void azs_where_probe(struct azs_where *w, const struct dentry *d)
 {
 	struct azs_mapping *m;
 
@@ -102,9 +109,12 @@ static void azs_where_probe(struct azs_where *w, const struct dentry *d, unsigne
 			w->overflow = true;
 			return;
 		}
+		/* Only what lies below a root counts: the root itself may be deeper still. */
+		if (w->len > AZS_PATH_MAX)
+			w->excess = w->len - AZS_PATH_MAX;
 		w->in[w->nr].m = m;
 		/* Without the slash, if there is one. */
-		w->in[w->nr++].start = min_t(unsigned int, pos + 1, AZS_PATH_MAX);
+		w->in[w->nr++].start = AZS_PATH_MAX - w->len + !!w->len;
 	}
 }
 
@@ -118,71 +128,66 @@ static bool azs_is_excluded(const struct azs_excluded *x, const struct dentry *d
 	return false;
 }
 
-/* One walk up, from the @skip-th ancestor of @dentry. */
+/* One walk up; the last components, of @cut bytes or more, are left out of the paths. */
 static void azs_where_walk(struct azs_where *w, const struct dentry *dentry,
-			   const struct qstr *name, unsigned int skip)
+			   const struct qstr *name, unsigned int cut)
 {
 	const struct azs_excluded *x = srcu_dereference(azs_excluded, &azs_watch_srcu);
-	unsigned int pos = AZS_PATH_MAX;
 	const struct dentry *d, *parent;
 
+	w->len = 0;
+	w->cut = cut;
+	w->excess = 0;
 	w->nr = 0;
 	w->excluded = false;
 	w->overflow = false;
-	w->too_long = false;
-	if (name && !skip)
-		azs_where_prepend(w, &pos, name->name, name->len);
-	if (name && skip)
-		skip--;
+	if (name)
+		azs_where_prepend(w, name->name, name->len);
 	for (d = dentry;; d = parent) {
-		bool skipped = skip > 0;
-
-		if (skipped) {
-			skip--;
-		} else {
-			azs_where_probe(w, d, pos);
-			w->excluded |= azs_is_excluded(x, d);
-		}
+		azs_where_probe(w, d);
+		w->excluded |= azs_is_excluded(x, d);
 		parent = READ_ONCE(d->d_parent);
 		if (parent == d)
 			break;
-		if (!skipped)
-			azs_where_prepend(w, &pos, smp_load_acquire(&d->d_name.name),
-					  READ_ONCE(d->d_name.len));
+		azs_where_prepend(w, smp_load_acquire(&d->d_name.name), READ_ONCE(d->d_name.len));
 	}
 	w->connected = d == d->d_sb->s_root;
 }
 
 /*
  * Finds the mappings that cover @dentry, or @name in it, and the path in each.
- * A path that is too long is cut to its nearest nameable ancestor; true if so. Under
- * azs_watch_srcu.
+ * Where a path is too long, each is cut to an ancestor that can be named in all; true if
+ * so. Two walks do, however deep the place is, unless a rename makes it longer in between.
+ * Under azs_watch_srcu.
  */
 static bool azs_where_find(struct azs_where *w, const struct dentry *dentry,
 			   const struct qstr *name)
 {
-	unsigned int skip = 0;
+	unsigned int cut = 0;
 	int seq = 0;
 
-	rcu_read_lock();
 	for (;;) {
+		rcu_read_lock();
 		read_seqbegin_or_lock(&rename_lock, &seq);
-		azs_where_walk(w, dentry, name, skip);
+		azs_where_walk(w, dentry, name, cut);
 		if (need_seqretry(&rename_lock, seq)) {
+			rcu_read_unlock();
 			seq = 1;
 			continue;
 		}
 		done_seqretry(&rename_lock, seq);
-		if (!w->too_long)
-			break;
-		skip++;
+		rcu_read_unlock();
+		if (!w->excess)
+			return cut;
+		cut += w->excess;
 		seq = 0;
 	}
-	rcu_read_unlock();
-	return skip;
 }
 
 /* ---- recording ---- */
+
+/* Renames that may make one event's path void before it gives up to name it. */
+#define AZS_RECORD_TRIES	16
 
 /* What to record, of one place. */
 struct azs_change {
@@ -191,7 +196,6 @@ struct azs_change {
 	struct inode *inode;		/* a regular file's with one name, or NULL */
 	unsigned int flags;		/* AZS_DIRTY_* */
 	bool moved_from;		/* renamed away from here */
-	bool is_dir;
 };
 
 /* Too many mappings to name the path in each: the whole of them is dirty. */
@@ -208,9 +212,11 @@ static int azs_where_record(const struct azs_where *w, const struct azs_change *
 			    unsigned int flags, bool *hash)
 {
 	struct azs_event ev = {
-		.inode = c->inode,
+		/* A path that was cut stands for a directory. */
+		.inode = flags & AZS_DIRTY_SUBTREE ? NULL : c->inode,
 		.gen = gen,
-		.covers = w->nr,
+		/* Of those that found no room no entry tells: never to be taken for known. */
+		.covers = w->overflow ? 0 : w->nr,
 		.flags = flags,
 	};
 	unsigned int i;
@@ -220,13 +226,17 @@ static int azs_where_record(const struct azs_where *w, const struct azs_change *
 		struct azs_mapping *m = w->in[i].m;
 
 		if (!w->buf) {
+			/* Entries below what moved are not what they were. */
+			if (c->moved_from)
+				azs_dirty_moved(m, "", 0, true);
 			azs_dirty_add(m, "", 0, AZS_DIRTY_SUBTREE | AZS_DIRTY_CONTENT);
 			*hash = true;
 			continue;
 		}
 		ev.path = w->buf + w->in[i].start;
 		ev.len = AZS_PATH_MAX - w->in[i].start;
-		if (c->moved_from && azs_dirty_moved(m, ev.path, ev.len, c->is_dir))
+		if (c->moved_from &&
+		    azs_dirty_moved(m, ev.path, ev.len, flags & AZS_DIRTY_SUBTREE))
 			*hash = true;
 		if (c->moved_from)
 			continue;
@@ -245,13 +255,15 @@ static int azs_where_record(const struct azs_where *w, const struct azs_change *
  */
 static bool azs_watch_record(struct azs_watch_sb *ws, const struct azs_change *c, bool *hash)
 {
-	struct azs_where w = {
-		.buf = kmem_cache_alloc(azs_path_cache, GFP_NOFS | __GFP_NOWARN | __GFP_NORETRY),
-	};
-	unsigned int flags, i;
+	char *buf = kmem_cache_alloc(azs_path_cache, GFP_NOFS | __GFP_NOWARN | __GFP_NORETRY);
+	struct azs_where w = { .buf = buf };
+	unsigned int flags, i, tries = 0;
 	u64 gen;
 
 	do {
+		/* Somebody renames in a loop: this write does not wait for him to end. */
+		if (tries++ == AZS_RECORD_TRIES)
+			w.buf = NULL;
 		/* Before the path is built: a rename from here on makes it void. */
 		gen = atomic64_read_acquire(&azs_generation);
 		flags = c->flags;
@@ -267,8 +279,8 @@ static bool azs_watch_record(struct azs_watch_sb *ws, const struct azs_change *c
 		if (!w.nr || w.overflow)
 			*hash = true;
 	} while (azs_where_record(&w, c, gen, flags, hash) == -EAGAIN);
-	if (w.buf)
-		kmem_cache_free(azs_path_cache, w.buf);
+	if (buf)
+		kmem_cache_free(azs_path_cache, buf);
 	return w.connected;
 }
 
@@ -365,12 +377,15 @@ static void azs_watch_renamed(struct azs_watch_sb *ws, struct dentry *dentry, st
 {
 	struct inode *inode = d_inode(dentry);
 	bool is_dir = S_ISDIR(inode->i_mode), hash = false;
-	struct azs_change from = { .name = name, .moved_from = true, .is_dir = is_dir };
+	struct azs_change from = { .name = name, .moved_from = true };
 	struct azs_change to = { .dentry = dentry, .inode = azs_bindable(inode) };
 
-	azs_watch_record_in(ws, dir, &from, &hash);
-	if (is_dir)
+	if (is_dir) {
+		from.flags |= AZS_DIRTY_SUBTREE;
 		to.flags |= AZS_DIRTY_SUBTREE;
+	}
+
+	azs_watch_record_in(ws, dir, &from, &hash);
 	if (hash || (!is_dir && inode_is_open_for_write(inode)))
 		to.flags |= AZS_DIRTY_CONTENT;
 	azs_watch_record(ws, &to, &hash);
@@ -410,27 +425,26 @@ static bool azs_watch_is_idle(const struct dentry *dentry, u32 mask)
 	idle = azs_dirty_is_known(inode, content, mask & FS_CLOSE_WRITE);
 	if (idle || inode->i_nlink != 1 || d_unhashed(dentry))
 		goto out;
-	do {
-		covered = false;
-		inside = false;
-		seq = read_seqbegin(&rename_lock);
-		for (d = dentry;; d = parent) {
-			if (unlikely(!hlist_empty(azs_roots_bucket(d)))) {
-				struct azs_mapping *m;
+	covered = false;
+	inside = false;
+	seq = read_seqbegin(&rename_lock);
+	for (d = dentry;; d = parent) {
+		if (unlikely(!hlist_empty(azs_roots_bucket(d)))) {
+			struct azs_mapping *m;
 
-				hlist_for_each_entry_rcu(m, azs_roots_bucket(d), watch_node) {
-					if (m->root.dentry != d)
-						continue;
-					inside = true;
-					covered |= !azs_dirty_is_root_known(m, content);
-				}
+			hlist_for_each_entry_rcu(m, azs_roots_bucket(d), watch_node) {
+				if (m->root.dentry != d)
+					continue;
+				inside = true;
+				covered |= !azs_dirty_is_root_known(m, content);
 			}
-			parent = READ_ONCE(d->d_parent);
-			if (parent == d)
-				break;
 		}
-		idle = !covered && d == d->d_sb->s_root;
-	} while (read_seqretry(&rename_lock, seq));
+		parent = READ_ONCE(d->d_parent);
+		if (parent == d)
+			break;
+	}
+	/* Not again and again while somebody renames: the slow path has an end. */
+	idle = !covered && d == d->d_sb->s_root && !read_seqretry(&rename_lock, seq);
 	if (idle && inside)
 		azs_watch_count_known(dentry);
 out:
@@ -553,7 +567,9 @@ int azs_watch_add(struct azs_mapping *m)
 	m->watch = ws;
 	list_add_rcu(&m->watch_list, &ws->mappings);
 	hlist_add_head_rcu(&m->watch_node, azs_roots_bucket(m->root.dentry));
-	/* Who covers what has changed: no entry may be taken for known. */
+	/* Who covers what has changed: no entry may be taken for known. Whoever sees the
+	 * new generation sees the mapping. */
+	smp_mb__before_atomic();
 	atomic64_inc(&azs_generation);
 out:
 	mutex_unlock(&azs_watch_lock);

@@ -345,8 +345,73 @@ static void deeper_than_a_path(void)
 	CHECK(is_at_rest("m"));
 }
 
+/* What counts is the path below the folder, not how deep the folder itself lies. */
+static void a_folder_deeper_than_a_path(void)
+{
+	struct fixture fx = fixture_prepare("tmpfs");
+	char name[201], half[15 * 201];
+	const char *deep = fmt("%s/half/half", fx.out);
+
+	memset(name, 'd', 200);
+	name[200] = '\0';
+	memset(half, 'd', sizeof(half));
+	for (int i = 1; i < 15; i++)
+		half[i * 201 - 1] = '/';
+	half[sizeof(half) - 1] = '\0';
+	CHECK_OK(chdir("out"));
+	for (int level = 0; level < 2; level++) {
+		CHECK_OK(symlink(half, "half"));
+		for (int i = 0; i < 15; i++) {
+			CHECK_OK(mkdir(name, 0755));
+			CHECK_OK(chdir(name));
+		}
+	}
+	CHECK_OK(mkdir("sub", 0755));
+	map_create_for("m", deep);
+	fixture_enable(&fx);
+	CHECK_OK(file_write("sub/f", "x"));
+	CHECK_STR(collect(fx.dev, "m"), "sub/f*");
+}
+
+/*
+ * More mappings on one place than an event names: the first that was enabled is told of
+ * the whole folder, and of every event, whatever the others know already.
+ */
+static void more_mappings_than_fit(void)
+{
+	enum { MAPPINGS = 17 };
+	struct fixture fx = fixture_prepare("tmpfs");
+	uint64_t roots[MAPPINGS];
+	struct rec r;
+	int fd;
+
+	for (int i = 0; i < MAPPINGS; i++)
+		map_up(fmt("%c", 'a' + i), fx.in);
+	fx.dev = dev_open();
+	for (int i = 0; i < MAPPINGS; i++)
+		CHECK(dev_next(fx.dev, &r, PATIENCE_MS) && r.type == AZS_REC_MAPPING_UP);
+	for (int i = 0; i < MAPPINGS; i++) {
+		expect_rec(fx.dev, &r, AZS_REC_SUBTREE, "");
+		roots[i] = r.entry;
+	}
+	fd = (int)CHECK_OK(open("in/f", O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+	CHECK_EQ(write(fd, "x", 1), 1);
+	for (int i = 0; i < MAPPINGS; i++)
+		CHECK_EQ(dev_done(fx.dev, roots[i], AZS_DONE_OK, 0, 0), 1);
+	/* The file waits for its writer, the folders do not. */
+	for (int i = 0; i < MAPPINGS; i++) {
+		expect_rec(fx.dev, &r, AZS_REC_SUBTREE, "");
+		CHECK_EQ(dev_done(fx.dev, r.entry, AZS_DONE_OK, 0, 0), 1);
+	}
+	CHECK_EQ(map_gauge("a", "pending"), 0);
+	CHECK_EQ(write(fd, "y", 1), 1);
+	CHECK_EQ(map_gauge("a", "pending"), 1);
+	CHECK_OK(close(fd));
+}
+
 SUITE(TEST(folds_where_it_is_full), TEST(folds_into_the_root), TEST(folding_invents_no_content),
       TEST(folding_keeps_the_oldest), TEST(counters_are_exact),
       FS_TESTS(each_mapping_for_itself), TEST(one_done_the_other_not),
       FS_TESTS(root_is_a_mount_point), TEST(mapped_through_a_bind_mount),
-      TEST(mounts_below_are_not_ours), TEST(deeper_than_a_path))
+      TEST(mounts_below_are_not_ours), TEST(deeper_than_a_path),
+      TEST(a_folder_deeper_than_a_path), TEST(more_mappings_than_fit))

@@ -26,6 +26,7 @@ typedef unsigned int gfp_t;
 #define READ_ONCE(x)		(*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, value)	((void)(*(volatile __typeof__(x) *)&(x) = (value)))
 #define smp_mb()		((void)0)
+#define smp_mb__before_atomic()	((void)0)
 #define smp_load_acquire(p)	READ_ONCE(*(p))
 #define smp_store_release(p, v)	WRITE_ONCE(*(p), v)
 
