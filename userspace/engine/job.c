@@ -269,7 +269,7 @@ static void on_gone(struct state_op *op)
 		state_failed(job);
 		return;
 	}
-	if (op->gone && op->kind == STATE_OP_GONE && job->entry->type == KDEV_ENTRY_PATH) {
+	if (op->gone && job->entry->type == KDEV_ENTRY_PATH) {
 		wait = deletes_due_in_ms(job->mapping, op);
 		if (wait > HELD_AT_MOST_MS) {
 			/* The kernel keeps it meanwhile: it takes no place among those out. */

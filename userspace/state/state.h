@@ -119,7 +119,7 @@ struct state_op {
 	const char *code;		/* PARK: a short word for programs */
 	int64_t retry_at_s;		/* PARK; seconds since 1970 */
 	int64_t gone;			/* GONE*: out, 0: nothing is; GONE_DROP, GONE_HOLD: in */
-	int64_t gone_seen_ms;		/* GONE: out: since when */
+	int64_t gone_seen_ms;		/* GONE, GONE_TREE: out: since when that one is */
 	int64_t now_ms;			/* GONE, GONE_TREE, REMOVE: since 1970 */
 	/* GONE, GONE_TREE: the content had changed: what is found elsewhere is no copy of it. */
 	bool distrust;

@@ -44,7 +44,8 @@ const char *const state_write_sql[W_COUNT] = {
 	[W_GONE_FIND] = "SELECT id, seen_ms FROM gone"
 		" WHERE target=?1 AND parent=?2 AND name=?3 AND held=0",
 	[W_GONE_TREE] = GONE_INSERT " AND f.parent>=?2 AND f.parent<?3",
-	[W_GONE_MAX] = "SELECT max(id) FROM gone WHERE target=?1 AND held=0",
+	[W_GONE_LAST] = "SELECT id, seen_ms FROM gone WHERE target=?1 AND held=0"
+		" ORDER BY id DESC LIMIT 1",
 	[W_GONE_DROP] = "DELETE FROM gone WHERE id=?1",
 	[W_GONE_HOLD] = "UPDATE gone SET held=1 WHERE id=?1",
 	[W_GONE_CLEAR] = "DELETE FROM gone WHERE target=?1 AND parent=?2 AND name=?3",
@@ -212,12 +213,17 @@ static int apply_gone_tree(struct state *s, struct state_op *op)
 	if (rc != SQLITE_OK)
 		return rc;
 	op->nr_changed += (uint64_t)sqlite3_changes(s->wdb);
-	sqlite3_bind_int64(s->wstmt[W_GONE_MAX], 1, op->target);
-	rc = step(s->wstmt[W_GONE_MAX]);
+	op->gone = 0;
+	if (!op->nr_changed)
+		return SQLITE_OK;
+	stmt = s->wstmt[W_GONE_LAST];
+	sqlite3_bind_int64(stmt, 1, op->target);
+	rc = step(stmt);
 	if (rc != SQLITE_ROW)
 		return rc;
-	op->gone = sqlite3_column_int64(s->wstmt[W_GONE_MAX], 0);
-	sqlite3_reset(s->wstmt[W_GONE_MAX]);
+	op->gone = sqlite3_column_int64(stmt, 0);
+	op->gone_seen_ms = sqlite3_column_int64(stmt, 1);
+	sqlite3_reset(stmt);
 	return SQLITE_OK;
 }
 
