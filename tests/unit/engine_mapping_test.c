@@ -608,9 +608,13 @@ static void test_failure_ends_when_equal(void **state)
 	/* Who waits for the entry reads it at once. */
 	assert_int_equal(fake->report.failed, 1);
 	fake->open_error = 0;
+	assert_true(strlen(fake->error) > 0);
 	assert_int_equal(do_path(102, "a", KDEV_CONTENT)->flags, KDEV_DID_SKIP);
 	wait_report();
 	assert_int_equal(fake->report.failed, 0);
+	for (int64_t until = engine_now_ms() + WAIT_MS; *fake->error && engine_now_ms() < until;)
+		run_some();
+	assert_string_equal(fake->error, "");
 }
 
 static void test_directory_is_listed_again(void **state)
@@ -634,6 +638,28 @@ static void test_directory_is_listed_again(void **state)
 	wait_report();
 	assert_int_equal(fake->report.failed, 0);
 	assert_true(has_blob("d/x"));
+}
+
+/* Many may go at once: waiting for their time they must not keep others out. */
+static void test_directory_waits_in_the_kernel(void **state)
+{
+	struct kdev_done_item *d;
+
+	(void)state;
+	in_root(make_dir, "d");
+	put_file("d/a", "1");
+	let_ticks_pass();
+	start(deleting, 1, 1500);
+	do_path(100, "d/a", 0);
+	in_root(unlink, "d/a");
+	in_root(rmdir, "d");
+	d = do_path(101, "d", 0);
+	assert_int_equal(d->result, KDEV_AGAIN);
+	assert_in_range(d->delay_ms, 1000, 1900);
+	for (int64_t until = engine_now_ms() + d->delay_ms; engine_now_ms() < until;)
+		run_some();
+	assert_int_equal(do_path(102, "d", 0)->result, KDEV_OK);
+	assert_false(has_blob("d/a"));
 }
 
 static void test_directory_becomes_a_file(void **state)
@@ -684,6 +710,7 @@ int main(void)
 		TEST(test_vanished_below_subtree),
 		TEST(test_failure_ends_when_equal),
 		TEST(test_directory_is_listed_again),
+		TEST(test_directory_waits_in_the_kernel),
 		TEST(test_directory_becomes_a_file),
 	};
 

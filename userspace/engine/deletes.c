@@ -37,17 +37,17 @@ struct sweep_item {
 	struct state_gone gone;
 	struct state_row row;
 	enum verdict verdict;
-	bool ambiguous;			/* the last answer did not say whether it was done */
 };
 
 /* ---- entries that wait ---- */
 
+/* Lets those go whose ids are all below that and were there when the step began. */
 static void release(struct mapping *m, int64_t below)
 {
 	struct entry **p = &m->sweep.waiting, *entry;
 
 	while ((entry = *p)) {
-		if (entry->gone >= below) {
+		if (entry->gone >= below || entry->late) {
 			p = &entry->next;
 			continue;
 		}
@@ -82,6 +82,15 @@ void deletes_wait(struct entry *entry, int64_t gone)
 		entry_result(entry, KDEV_AGAIN, 0);
 		return;
 	}
+	if (s->running) {
+		/* The step may have asked for what is due before this was noted. */
+		entry->late = true;
+	} else {
+		/* A path that was gone already has an older mark: the sweep may be past it. */
+		if (gone <= s->cursor)
+			s->cursor = gone - 1;
+		s->next_ms = 1;
+	}
 	if (entry->gone) {
 		entry->gone = gone > entry->gone ? gone : entry->gone;
 		return;
@@ -92,10 +101,32 @@ void deletes_wait(struct entry *entry, int64_t gone)
 	s->waiting = entry;
 }
 
+/* At the end of a step: what came meanwhile is for the next one. */
+static void welcome_late(struct mapping *m)
+{
+	struct sweep *s = &m->sweep;
+
+	for (struct entry *entry = s->waiting; entry; entry = entry->next) {
+		if (!entry->late)
+			continue;
+		entry->late = false;
+		if (!s->next_ms)
+			s->next_ms = 1;
+		/*
+		 * It found a mark that the step has dealt with since, by what it saw before that: the
+		 * path has to be looked at from the beginning.
+		 */
+		if (entry->gone <= s->last_id)
+			entry_result(entry, KDEV_AGAIN, RETRY_MS);
+	}
+}
+
 void deletes_stop(struct mapping *m)
 {
-	for (struct entry *entry = m->sweep.waiting; entry; entry = entry->next)
+	for (struct entry *entry = m->sweep.waiting; entry; entry = entry->next) {
 		entry_result(entry, KDEV_AGAIN, 0);
+		entry->late = false;
+	}
 	for (unsigned int i = 0; i < m->sweep.nr_items; i++)
 		if (m->sweep.items[i].request)
 			azure_request_cancel(m->sweep.items[i].request);
@@ -137,6 +168,7 @@ static void find_due(struct pool_work *work)
 	int r;
 
 	s->nr_items = 0;
+	s->last_id = at;
 	s->next_id = INT64_MAX;
 	s->err = m->source->ops->stat(m->source, "", 0, &root, &s->message);
 	while (!s->err && s->nr_items < SWEEP_ITEMS) {
@@ -157,6 +189,7 @@ static void find_due(struct pool_work *work)
 			break;
 		}
 		item->verdict = look(m, item, &s->message);
+		s->last_id = at;
 		s->nr_items++;
 	}
 	if (s->nr_items == SWEEP_ITEMS) {
@@ -189,6 +222,7 @@ static void item_done(struct sweep_item *item, bool again)
 		s->next_ms = s->next_id == INT64_MAX ? 0 : s->next_due_ms;
 	}
 	release(m, s->retry_from ? s->retry_from : s->next_id);
+	welcome_late(m);
 	s->retry_from = 0;
 	m->report_due = true;
 	mapping_put(m);

@@ -5,6 +5,8 @@
 
 #include "engine/internal.h"
 
+#define COMES_AGAIN_MS 5000	/* after its delay, and an attempt is over */
+
 static struct entry *alloc(struct mapping *m, uint64_t number, const char *path, size_t len)
 {
 	struct entry *entry = calloc(1, sizeof(*entry) + len + 1);
@@ -31,7 +33,6 @@ struct entry *entry_create(struct mapping *m, const struct kdev_record *r)
 	entry->type = r->type;
 	entry->flags = r->entry.flags;
 	entry->ino = r->entry.ino;
-	entry->generation = r->entry.generation;
 	return entry;
 }
 
@@ -70,6 +71,11 @@ void entry_put(struct entry *entry)
 		.bytes = entry->bytes,
 		.delay_ms = entry->result == KDEV_AGAIN ? entry->delay_ms : 0,
 	};
+	if (entry->result == KDEV_AGAIN) {
+		int64_t again = engine_now_ms() + entry->delay_ms + COMES_AGAIN_MS;
+
+		m->again_ms = again > m->again_ms ? again : m->again_ms;
+	}
 	m->engine->nr_entries--;
 	m->report_due = true;
 	if (m->push && entry->number == PUSH_ENTRY)

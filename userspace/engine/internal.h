@@ -53,7 +53,6 @@ struct engine {
 	unsigned int nr_entries;
 	bool watching;			/* the device */
 	bool draining;
-	bool record_pending;		/* of `batch`, not handed on yet */
 	int device_error;		/* negative errno that ends the engine */
 	struct error device_message;
 };
@@ -93,6 +92,7 @@ struct sweep {
 	int64_t rows_ms;
 	struct sweep_item *items;	/* of the step that runs */
 	unsigned int nr_items;
+	int64_t last_id;		/* ids up to here were looked at */
 	int64_t next_id;		/* the first that is not due; INT64_MAX: none is left */
 	int64_t next_due_ms;
 	int err;			/* the step's */
@@ -125,9 +125,9 @@ struct mapping {
 	int64_t probe_at_ms;		/* monotonic */
 	uint32_t backoff_ms;
 	bool cautious;			/* one thing at a time until something worked */
-	char blocked[512];		/* why, for a person */
 	char error[512];		/* the last one told */
 	bool error_changed;
+	int64_t again_ms;		/* monotonic: by then what was given back has come again */
 
 	struct sweep sweep;
 	struct gauges gauges;
@@ -155,8 +155,8 @@ struct entry {
 	enum kdev_record_type type;
 	uint32_t flags;			/* KDEV_CONTENT, .. */
 	uint64_t ino;
-	uint64_t generation;
 	int64_t gone;			/* waits for this id of the sweep; 0: for none */
+	bool late;			/* its id came while a step of the sweep ran */
 	enum kdev_result result;
 	uint32_t did;
 	uint32_t delay_ms;
@@ -274,6 +274,8 @@ void mapping_say(struct mapping *m, const char *fmt, ...);
 
 /* ---- report.c ---- */
 void mapping_report(struct mapping *m, bool now);
+/* Takes back the last error once there is nothing left that it may be about. */
+void mapping_forget_error(struct mapping *m, int64_t now_ms);
 void mapping_flush_done(struct mapping *m);
 
 /* ---- entry.c ---- */

@@ -168,7 +168,8 @@ void mapping_works(struct mapping *m)
 {
 	m->gauges.last_success_s = engine_realtime_ms() / 1000;
 	m->report_due = true;
-	if (!m->backoff_ms)
+	/* What was under way when the target began to refuse does not end the block. */
+	if (!m->backoff_ms || m->phase == MAPPING_BLOCKED)
 		return;
 	m->backoff_ms = 0;
 	m->cautious = false;
@@ -435,6 +436,7 @@ int mapping_tick(struct mapping *m, int64_t now_ms)
 	}
 	if (m->phase == MAPPING_LIVE && !m->engine->draining)
 		tick_live(m, now_ms);
+	mapping_forget_error(m, now_ms);
 	mapping_report(m, false);
 	if (m->phase == MAPPING_BLOCKED && m->probe_at_ms - now_ms < wait)
 		wait = m->probe_at_ms - now_ms;

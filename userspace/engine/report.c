@@ -61,6 +61,16 @@ void mapping_say(struct mapping *m, const char *fmt, ...)
 		log_warning("%s: %s", m->name, text);
 }
 
+void mapping_forget_error(struct mapping *m, int64_t now_ms)
+{
+	if (!m->error[0] || m->phase != MAPPING_LIVE || !is_quiet(m) || m->report_due)
+		return;
+	if (m->counts.parked || m->counts.held || m->sweep.next_ms || m->sweep.running)
+		return;
+	if (now_ms > m->again_ms)
+		mapping_say(m, "%s", "");
+}
+
 void mapping_report(struct mapping *m, bool now)
 {
 	int64_t now_ms = engine_now_ms();
