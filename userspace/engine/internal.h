@@ -127,6 +127,7 @@ struct mapping {
 	bool cautious;			/* one thing at a time until something worked */
 	char error[512];		/* the last one told */
 	bool error_changed;
+	bool error_settled;		/* no earlier uploader's stands in the kernel */
 	int64_t again_ms;		/* monotonic: by then what was given back has come again */
 
 	struct sweep sweep;

@@ -63,12 +63,19 @@ void mapping_say(struct mapping *m, const char *fmt, ...)
 
 void mapping_forget_error(struct mapping *m, int64_t now_ms)
 {
-	if (!m->error[0] || m->phase != MAPPING_LIVE || !is_quiet(m) || m->report_due)
+	if (m->error_settled && !m->error[0])
+		return;
+	if (m->phase != MAPPING_LIVE || !is_quiet(m) || m->report_due)
 		return;
 	if (m->counts.parked || m->counts.held || m->sweep.next_ms || m->sweep.running)
 		return;
-	if (now_ms > m->again_ms)
-		mapping_say(m, "%s", "");
+	if (now_ms <= m->again_ms)
+		return;
+	/* Not by mapping_say(): what stands there may be what stopped an earlier uploader. */
+	m->error[0] = '\0';
+	m->error_changed = true;
+	m->error_settled = true;
+	m->report_due = true;
 }
 
 void mapping_report(struct mapping *m, bool now)
