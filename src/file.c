@@ -275,6 +275,7 @@ static struct file *azs_open_path(const struct path *path, const struct cred *cr
 static int azs_open_at(struct azs_mapping *m, const char *path, struct azs_open *req,
 		       struct file **filp)
 {
+	const u64 lead = req->entry;
 	struct path found;
 	u32 flags = 0;
 	int err;
@@ -292,7 +293,10 @@ static int azs_open_at(struct azs_mapping *m, const char *path, struct azs_open 
 	*filp = azs_open_path(&found, m->cred, &req->st);
 	if (IS_ERR(*filp)) {
 		err = PTR_ERR(*filp);
-		azs_dirty_open_failed(m, req->entry);
+		/* What waiting does not help stays out: the uploader says what becomes of
+		 * it. A number that it has not learnt must not. */
+		if (err == -EWOULDBLOCK || req->entry != lead)
+			azs_dirty_open_failed(m, req->entry);
 		goto out;
 	}
 	req->out_flags = flags;

@@ -175,7 +175,8 @@ struct azs_stat {
  * lease. EBUSY: this path is out under another entry, which took over the older
  * sequence. ENOENT, ENOTDIR, ELOOP, EXDEV: no such file without following
  * links or crossing mounts. EISDIR, EINVAL: not a regular file. ESTALE: the
- * mapping or the entry is gone.
+ * mapping or the entry is gone. After all but EAGAIN and EFAULT the entry is out as before; a
+ * file below a SUBTREE that could not be opened may be a pending PATH entry as well.
  */
 struct azs_open {
 	struct azs_mref mapping;

@@ -4,10 +4,12 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fanotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -225,6 +227,58 @@ static void leases_do_not_block(void)
 	CHECK_OK(close((int)CHECK_OK(open_under(&fx, r.entry, "f"))));
 }
 
+/* Somebody who may say no to each open, and does. */
+static volatile bool denial_over;
+
+static void *deny_opens(void *arg)
+{
+	struct pollfd pfd = { .fd = *(int *)arg, .events = POLLIN };
+	struct fanotify_event_metadata ev;
+
+	while (!denial_over) {
+		struct fanotify_response no = { .response = FAN_DENY };
+
+		if (poll(&pfd, 1, 50) != 1 || read(pfd.fd, &ev, sizeof(ev)) != sizeof(ev))
+			continue;
+		no.fd = ev.fd;
+		if (write(pfd.fd, &no, sizeof(no)) != sizeof(no))
+			break;
+		close(ev.fd);
+	}
+	return NULL;
+}
+
+/* What waiting does not help is the uploader's to say: it does not come again by itself. */
+static void refused_opens_stay_out(void)
+{
+	struct fixture fx = fixture_with("20", "0");
+	pthread_t thread;
+	struct rec r;
+	int fan;
+
+	CHECK_OK(file_write("in/f", "x"));
+	expect_rec(fx.dev, &r, AZS_REC_PATH, "f");
+	fan = (int)CHECK_OK(fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC, O_RDONLY));
+	CHECK_OK(fanotify_mark(fan, FAN_MARK_ADD, FAN_OPEN_PERM, AT_FDCWD, "in/f"));
+	denial_over = false;
+	CHECK_EQ(pthread_create(&thread, NULL, deny_opens, &fan), 0);
+	CHECK_ERRNO(open_under(&fx, r.entry, "f"), EPERM);
+	CHECK_EQ(map_gauge("m", "in_flight"), 1);
+	CHECK_EQ(dev_done(fx.dev, r.entry, AZS_DONE_PARKED, 0, 0), 1);
+	CHECK(is_at_rest("m"));
+	/* The number below a SUBTREE is not known to the uploader: that comes by itself. */
+	CHECK_OK(dev_mark(fx.dev, fx.m, "", AZS_MARK_SUBTREE));
+	expect_rec(fx.dev, &r, AZS_REC_SUBTREE, "");
+	CHECK_ERRNO(open_under(&fx, r.entry, "f"), EPERM);
+	CHECK_EQ(dev_done(fx.dev, r.entry, AZS_DONE_OK, 0, 0), 1);
+	expect_rec(fx.dev, &r, AZS_REC_PATH, "f");
+	CHECK_EQ(dev_done(fx.dev, r.entry, AZS_DONE_PARKED, 0, 0), 1);
+	CHECK(is_at_rest("m"));
+	denial_over = true;
+	pthread_join(thread, NULL);
+	CHECK_OK(close(fan));
+}
+
 /* ---- races with renames ---- */
 
 static volatile bool race_over;
@@ -315,5 +369,5 @@ static void unprivileged_uploader(void)
 }
 
 SUITE(TEST(paths_are_confined), TEST(malformed_requests), TEST(entries_open_their_own),
-      TEST(descriptors_only_read), TEST(leases_do_not_block),
+      TEST(descriptors_only_read), TEST(leases_do_not_block), TEST(refused_opens_stay_out),
       TEST_SLOW(renames_lead_nowhere, 120), TEST(unprivileged_uploader))
