@@ -75,6 +75,10 @@ static void azs_entry_start(struct azs_entry *e, u8 type)
 	WRITE_ONCE(e->type, type);
 	azs_entry_link_path(d, e);
 	e->seq = ++d->seq;
+	if (e == d->root && d->owed) {
+		e->seq = d->owed;
+		d->owed = 0;
+	}
 	e->since = jiffies;
 	e->not_before = 0;
 	e->content = 0;
@@ -445,9 +449,13 @@ static void azs_dirty_drop(struct azs_dirty *d, bool out_too)
 void azs_dirty_stop(struct azs_mapping *m)
 {
 	struct azs_dirty *d = &m->dirty;
+	struct azs_entry *e;
 
 	spin_lock(&d->lock);
 	d->up = false;
+	e = rb_entry_safe(rb_first_cached(&d->by_seq), struct azs_entry, seq_node);
+	if (e && (!d->owed || e->seq < d->owed))
+		d->owed = e->seq;
 	spin_unlock(&d->lock);
 	azs_dirty_drop(d, false);
 	cancel_delayed_work_sync(&d->timer);

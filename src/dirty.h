@@ -46,6 +46,7 @@ struct azs_dirty {
 	u64 seq;			/* last number given */
 	u64 flush_seq;			/* up to here settle is waived */
 	u64 flushed_told;		/* last value that pollers were told */
+	u64 owed;			/* oldest change that a stop has dropped; 0: none */
 	unsigned int nr_pending;
 	unsigned int nr_out;
 	unsigned int nr_writers;
@@ -68,7 +69,8 @@ void azs_dirty_exit(void);
 void azs_dirty_setup(struct azs_dirty *d);
 /* The root becomes one SUBTREE entry only by azs_dirty_add() after the mapping is watched. */
 int azs_dirty_start(struct azs_mapping *m);
-/* No further entry; what is not out is dropped. OUT ones stay until done. */
+/* No further entry; what is not out is dropped. OUT ones stay until done. What was not done
+ * is not flushed before the first look at the whole folder after the next start. */
 void azs_dirty_stop(struct azs_mapping *m);
 /* Drops what is still out; at return no entry holds an inode of the filesystem. */
 void azs_dirty_free(struct azs_mapping *m);

@@ -155,7 +155,7 @@ void azs_entry_make_pending(struct azs_entry *e);
 /* The same for WRITER; and from there to PENDING as of now. */
 void azs_entry_make_writer(struct azs_entry *e);
 void azs_entry_wake_writer(struct azs_entry *e);
-/* The oldest entry that is ready at this moment, or NULL. */
+/* The oldest entry that is ready at this moment, or NULL. May let go of [set] on the way. */
 struct azs_entry *azs_first_ready(struct azs_dirty *d);
 /* Tells readers of what has become ready, or arms the timer. Takes [set]. */
 void azs_dirty_kick(struct azs_mapping *m);

@@ -7,6 +7,15 @@
 
 #include "entry.h"
 
+/* Before another OPEN of a file that could not be opened. */
+#define AZS_OPEN_AGAIN_MS	100
+
+/* Not to be handed out before; 0: at any time. */
+static void azs_entry_delay(struct azs_entry *e, unsigned int ms)
+{
+	e->not_before = ms ? (jiffies + msecs_to_jiffies(ms)) ?: 1 : 0;
+}
+
 /* From wherever it is counted to OUT. */
 static void azs_entry_take_out(struct azs_entry *e)
 {
@@ -32,7 +41,7 @@ static void azs_entry_describe(const struct azs_entry *e, struct azs_rec_entry *
 	rec->hdr.mapping.generation = e->m->generation;
 	rec->entry = e->id;
 	rec->seq = e->seq;
-	rec->age_ms = jiffies_to_msecs(jiffies - e->since);
+	rec->age_ms = jiffies64_to_msecs(jiffies - e->since);
 	rec->path_len = len;
 	if (e->content)
 		rec->flags |= AZS_ENTRY_CONTENT;
@@ -52,10 +61,11 @@ int azs_dirty_take(struct azs_mapping *m, struct azs_rec_entry *rec, char *path)
 	struct azs_dirty *d = &m->dirty;
 	struct azs_entry *e;
 	unsigned long now, at;
+	bool whole;
 
 	spin_lock(&d->lock);
-	now = jiffies;
 	e = azs_first_ready(d);
+	now = jiffies;
 	if (!e) {
 		spin_unlock(&d->lock);
 		return -ENOENT;
@@ -65,10 +75,14 @@ int azs_dirty_take(struct azs_mapping *m, struct azs_rec_entry *rec, char *path)
 	e->lagged = e->type == AZS_REC_PATH && azs_entry_is_lagging(e, now) &&
 		    (azs_entry_has_writer(e) || !azs_entry_is_settled(e, now, &at));
 	azs_entry_take_out(e);
-	if (e == d->root && e->type == AZS_REC_SUBTREE)
-		azs_count(m, AZS_CNT_RESCANS);
+	whole = e == d->root && e->type == AZS_REC_SUBTREE;
 	azs_entry_describe(e, rec, path);
 	spin_unlock(&d->lock);
+	if (whole) {
+		azs_count(m, AZS_CNT_RESCANS);
+		/* It may have come about in a write, where nobody can be told. */
+		azs_mapping_state_changed(m);
+	}
 	return 0;
 }
 
@@ -326,7 +340,10 @@ void azs_dirty_open_failed(struct azs_mapping *m, u64 entry)
 	spin_lock(&d->lock);
 	e = azs_find_out_of(m, entry);
 	if (e) {
-		e->last_event = jiffies;	/* not again at once */
+		WRITE_ONCE(e->last_event, jiffies);
+		/* Not again at once, also when nothing is waited for any more: a lease
+		 * can be held for long. */
+		azs_entry_delay(e, AZS_OPEN_AGAIN_MS);
 		azs_entry_give_back(e);
 	}
 	spin_unlock(&d->lock);
@@ -409,9 +426,7 @@ static void azs_entry_done(struct azs_entry *e, const struct azs_done_item *item
 	bool file = e->type == AZS_REC_PATH;
 
 	if (item->result == AZS_DONE_AGAIN) {
-		e->not_before = item->delay_ms ? jiffies + msecs_to_jiffies(item->delay_ms) : 0;
-		if (item->delay_ms && !e->not_before)
-			e->not_before = 1;
+		azs_entry_delay(e, item->delay_ms);
 		azs_entry_give_back(e);
 		return;
 	}
@@ -451,7 +466,9 @@ static u64 azs_flushed_locked(const struct azs_dirty *d)
 	const struct azs_entry *e = rb_entry_safe(rb_first_cached(&d->by_seq),
 						  struct azs_entry, seq_node);
 
-	return e ? e->seq - 1 : d->seq;
+	u64 flushed = e ? e->seq - 1 : d->seq;
+
+	return d->owed && d->owed <= flushed ? d->owed - 1 : flushed;
 }
 
 int azs_dirty_done(const struct azs_done_item *item)
@@ -561,7 +578,7 @@ u64 azs_dirty_oldest_ms(struct azs_mapping *m)
 	spin_lock(&d->lock);
 	e = rb_entry_safe(rb_first_cached(&d->by_seq), struct azs_entry, seq_node);
 	if (e)
-		ms = jiffies_to_msecs(jiffies - e->since);
+		ms = jiffies64_to_msecs(jiffies - e->since);
 	spin_unlock(&d->lock);
 	return ms;
 }

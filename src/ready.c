@@ -66,6 +66,7 @@ static bool azs_entry_is_ready(struct azs_entry *e, unsigned long now, unsigned 
 		*at = e->not_before;
 		return false;
 	}
+	e->not_before = 0;
 	if (azs_entry_is_lagging(e, now))
 		return true;
 	if (azs_entry_is_settled(e, now, at)) {
@@ -154,7 +155,7 @@ static struct azs_entry *azs_first(struct rb_root_cached *root)
 	return rb_entry_safe(rb_first_cached(root), struct azs_entry, queue_node);
 }
 
-/* The oldest entry that is ready at this moment, or NULL. */
+/* Many can fall due at once, and writers wait for the lock. */
 struct azs_entry *azs_first_ready(struct azs_dirty *d)
 {
 	unsigned long now = jiffies;
@@ -166,6 +167,7 @@ struct azs_entry *azs_first_ready(struct azs_dirty *d)
 			azs_writer_is_due(e);
 		else
 			azs_entry_requeue(e);
+		cond_resched_lock(&d->lock);
 	}
 	if (d->nr_out >= AZS_MAX_OUT)
 		return NULL;
@@ -174,6 +176,7 @@ struct azs_entry *azs_first_ready(struct azs_dirty *d)
 		azs_entry_requeue(e);
 		if (e->queue == AZS_QUEUE_READY)
 			return e;
+		cond_resched_lock(&d->lock);
 	}
 	return NULL;
 }

@@ -152,6 +152,7 @@ static ssize_t rescan_store(struct device *dev, struct device_attribute *attr, c
 	if (err)
 		return err;
 	azs_dirty_add(m, "", 0, AZS_DIRTY_SUBTREE);
+	azs_mapping_state_changed(m);
 	return count;
 }
 static DEVICE_ATTR_WO(rescan);

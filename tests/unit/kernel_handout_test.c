@@ -411,6 +411,69 @@ static void open_failed_waits_a_moment(void **state)
 	set_end(m);
 }
 
+/* A flush waives settle_ms; what cannot be opened must not go round and round for it. */
+static void open_failed_waits_also_when_settle_is_waived(void **state)
+{
+	struct azs_mapping *m = set_start();
+	struct inode *inode = set_inode();
+	u32 flags;
+	u64 id;
+
+	(void)state;
+	set_event(m, "a", inode, CONTENT);
+	azs_dirty_flush(m);
+	id = set_take_path(m, "a", AZS_REC_PATH, AZS_ENTRY_CONTENT);
+	assert_int_equal(set_open(m, &id, "a", inode, &flags), 0);
+	azs_dirty_open_failed(m, id);
+	assert_true(set_has_none(m));
+	kshim_advance_ms(96);
+	assert_true(set_has_none(m));
+	kshim_advance_ms(4);
+	set_take_path(m, "a", AZS_REC_PATH, AZS_ENTRY_CONTENT | AZS_ENTRY_RETRY);
+	set_end(m);
+}
+
+/* Who waits for a flush while the mapping is disabled must not hear that it is done. */
+static void what_a_stop_drops_is_not_flushed(void **state)
+{
+	struct azs_mapping *m = set_start();
+	u64 id, number;
+
+	(void)state;
+	set_dirty(m, "a", CONTENT);
+	set_dirty(m, "b", CONTENT);
+	number = azs_dirty_flush(m);
+	id = set_take_path(m, "a", AZS_REC_PATH, AZS_ENTRY_CONTENT);
+	assert_int_equal(set_done(id, AZS_DONE_OK), 0);
+	assert_true(azs_dirty_flushed(m) == 1);
+	azs_dirty_stop(m);
+	assert_true(azs_dirty_flushed(m) == 1);
+	azs_dirty_free(m);
+	assert_true(azs_dirty_flushed(m) == 1);
+	/* The next start looks at everything: then it is. */
+	assert_int_equal(azs_dirty_start(m), 0);
+	set_dirty(m, "", SUBTREE);
+	assert_true(azs_dirty_flushed(m) == 1);
+	id = set_take_path(m, "", AZS_REC_SUBTREE, 0);
+	assert_int_equal(set_done(id, AZS_DONE_OK), 0);
+	assert_true(azs_dirty_flushed(m) >= number);
+	set_end(m);
+}
+
+/* Folding makes the whole folder due in somebody's write: the hand-out tells of the state. */
+static void taking_the_whole_folder_tells_of_the_state(void **state)
+{
+	struct azs_mapping *m = set_start();
+
+	(void)state;
+	set_dirty(m, "", SUBTREE);
+	assert_int_equal(kshim.state_changes, 0);
+	kshim_advance_ms(500);
+	set_take_path(m, "", AZS_REC_SUBTREE, 0);
+	assert_int_equal(kshim.state_changes, 1);
+	set_end(m);
+}
+
 /* ---- an entry that is out below a SUBTREE that came later ---- */
 
 static void absorbed_events_disturb_what_is_out(void **state)
@@ -576,6 +639,9 @@ int main(void)
 		SET_TEST(open_below_of_a_file_that_rests),
 		SET_TEST(open_below_of_a_directory_of_a_moment_ago),
 		SET_TEST(open_failed_waits_a_moment),
+		SET_TEST(open_failed_waits_also_when_settle_is_waived),
+		SET_TEST(what_a_stop_drops_is_not_flushed),
+		SET_TEST(taking_the_whole_folder_tells_of_the_state),
 		SET_TEST(absorbed_events_disturb_what_is_out),
 		SET_TEST(what_an_older_hand_out_may_have_missed_is_due_again),
 		SET_TEST(a_lead_that_wants_hashing_is_not_answered_by_one_without),

@@ -406,6 +406,32 @@ static void finish_meanwhile(void)
 	assert_int_equal(set_done(done_meanwhile, AZS_DONE_OK), 0);
 }
 
+static struct azs_mapping *asked;
+
+static void write_meanwhile(void)
+{
+	set_dirty(asked, "late", 0);
+}
+
+/* Many fall due at once: writers are not kept waiting until all have been looked at. */
+static void looking_lets_writers_in(void **state)
+{
+	struct azs_mapping *m = set_start();
+
+	(void)state;
+	asked = m;
+	set_dirty(m, "a", 0);
+	set_dirty(m, "b", 0);
+	kshim_advance_ms(500);
+	kshim.on_resched = write_meanwhile;
+	set_take_path(m, "a", AZS_REC_PATH, 0);
+	assert_null(kshim.on_resched);
+	assert_non_null(set_find(m, "late"));
+	set_take_path(m, "b", AZS_REC_PATH, 0);
+	set_check(m);
+	set_end(m);
+}
+
 static void flush_wakes_all_writers_that_there_were(void **state)
 {
 	struct azs_mapping *m = set_start();
@@ -465,6 +491,7 @@ int main(void)
 		SET_TEST(looking_for_a_closer_does_not_delay_the_next_hash),
 		SET_TEST(an_open_file_that_was_closed_once_is_not_polled),
 		SET_TEST(with_max_lag_0_only_an_event_or_a_flush_brings_it_back),
+		SET_TEST(looking_lets_writers_in),
 		SET_TEST(flush_wakes_all_writers_that_there_were),
 		SET_TEST(a_writer_that_leaves_without_a_close_is_noticed),
 	};

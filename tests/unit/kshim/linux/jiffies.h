@@ -26,7 +26,7 @@ static inline unsigned long msecs_to_jiffies(unsigned int ms)
 	return ((unsigned long)ms + KSHIM_MS_PER_JIFFY - 1) / KSHIM_MS_PER_JIFFY;
 }
 
-static inline unsigned int jiffies_to_msecs(unsigned long j)
+static inline u64 jiffies64_to_msecs(u64 j)
 {
 	return j * KSHIM_MS_PER_JIFFY;
 }
