@@ -35,6 +35,10 @@ static void test_flush_with_failures(void **state)
 	fixture_put("sysfs/docs/failed", "3\n");
 	assert_int_equal(fixture_run(cmd_flush, "docs", NULL), CLI_FAILED);
 	assert_says(fixture_err, "3 files failed");
+	fixture_put("sysfs/docs/failed", "0\n");
+	fixture_put("sysfs/docs/deletes_held", "2\n");
+	assert_int_equal(fixture_run(cmd_flush, "docs", NULL), CLI_FAILED);
+	assert_says(fixture_err, "2 deletes are held");
 }
 
 static void test_flush_of_what_will_not_come(void **state)

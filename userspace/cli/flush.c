@@ -156,12 +156,13 @@ int cmd_flush(int argc, char **argv)
 		.parser = parse,
 		.args_doc = "NAME",
 		.doc = "Wait until all that changed until now is in the container.\vExit status: 0 it "
-		       "is there, 1 a file failed or the mapping does, 3 not within the time given.",
+		       "is there, 1 a file failed, deletes are held or the mapping fails, 3 not "
+		       "within the time given.",
 	};
 	struct options o = { 0 };
 	struct flush f = { .terminal = isatty(STDERR_FILENO) };
 	struct error e;
-	uint64_t failed;
+	uint64_t failed, held;
 	int err;
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &o))
@@ -177,6 +178,8 @@ int cmd_flush(int argc, char **argv)
 		err = wait_for_number(&f, &e);
 	if (!err)
 		err = sysfs_read_u64(f.name, "failed", &failed, &e);
+	if (!err)
+		err = sysfs_read_u64(f.name, "deletes_held", &held, &e);
 	if (err) {
 		cli_fail(&e);
 		return err == -ETIME ? CLI_REMAINS : CLI_FAILED;
@@ -184,5 +187,8 @@ int cmd_flush(int argc, char **argv)
 	if (failed)
 		return cli_fail_text("%s: %" PRIu64 " files failed; " CLI_NAME " status %s says why",
 				     f.name, failed, f.name);
+	if (held)
+		return cli_fail_text("%s: %" PRIu64 " deletes are held; " CLI_NAME
+				     " status %s says why", f.name, held, f.name);
 	return CLI_DONE;
 }

@@ -221,10 +221,12 @@ static void item_done(struct sweep_item *item, bool again)
 		s->cursor = s->next_id == INT64_MAX ? s->cursor : s->next_id - 1;
 		s->next_ms = s->next_id == INT64_MAX ? 0 : s->next_due_ms;
 	}
+	/* Who waits for the entries asks at once whether deletes are held. */
+	m->report_due = true;
+	mapping_report(m, true);
 	release(m, s->retry_from ? s->retry_from : s->next_id);
 	welcome_late(m);
 	s->retry_from = 0;
-	m->report_due = true;
 	mapping_put(m);
 }
 
