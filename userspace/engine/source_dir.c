@@ -112,6 +112,9 @@ static int dir_stat(struct source *s, const char *path, size_t len, struct kdev_
 		return error_set_errno(e, fd, "cannot look the file up");
 	r = do_stat(fd, "", out);
 	close(fd);
+	/* A folder that was removed is empty to who still holds it: not a reason to delete. */
+	if (!r && !*path && !out->nlink)
+		r = -ESTALE;
 	return r ? error_set_errno(e, r, "cannot look the file up") : 0;
 }
 
