@@ -85,6 +85,19 @@ static void test_the_worst_counts(void **state)
 	assert_says(fixture_out, "d: last error: the container is gone");
 }
 
+static void test_says_what_is_failing(void **state)
+{
+	(void)state;
+	fixture_mapping("docs", "live");
+	fixture_put("sysfs/docs/failed", "3\n");
+	fixture_put("sysfs/docs/deletes_held", "20\n");
+	fixture_put("sysfs/docs/last_error", "\n");
+	assert_int_equal(fixture_run(cmd_status, NULL), CLI_FAILED);
+	assert_says(fixture_out, "docs: 3 failed; journalctl");
+	assert_says(fixture_out, "docs: 20 deletions of blobs are held");
+	assert_null(strstr(fixture_out, "last error"));
+}
+
 static void test_refused_is_not_just_disabled(void **state)
 {
 	(void)state;
@@ -163,6 +176,7 @@ int main(void)
 		TEST(test_in_sync),
 		TEST(test_verdicts),
 		TEST(test_the_worst_counts),
+		TEST(test_says_what_is_failing),
 		TEST(test_refused_is_not_just_disabled),
 		TEST(test_errors_cannot_write_to_the_terminal),
 		TEST(test_json),

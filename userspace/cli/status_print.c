@@ -27,15 +27,30 @@ static const char *number(char buf[CLI_TEXT], uint64_t v)
 	return buf;
 }
 
-static void print_errors(const struct status *list, size_t nr)
+/* What keeps a mapping from being in sync, and where it says more. */
+static void print_reasons_of(const struct status *s)
 {
-	for (size_t i = 0; i < nr; i++) {
-		if (!list[i].last_error || !list[i].last_error[0])
-			continue;
-		printf("\n%s: last error: ", list[i].name);
-		cli_put_safe(stdout, list[i].last_error);
+	uint64_t failed = s->figures[STATUS_FAILED], held = s->figures[STATUS_DELETES_HELD];
+
+	if (s->last_error && s->last_error[0]) {
+		printf("\n%s: last error: ", s->name);
+		cli_put_safe(stdout, s->last_error);
 		fputc('\n', stdout);
+	} else if (!s->last_error && s->verdict == STATUS_FAILING) {
+		printf("\n%s: only root may read why\n", s->name);
 	}
+	if (failed)
+		printf("\n%s: %" PRIu64 " failed; journalctl -u azure-storage-uploader names them\n",
+		       s->name, failed);
+	if (held)
+		printf("\n%s: %" PRIu64 " deletions of blobs are held, see delete_limit in "
+		       "azure-storage.conf(5)\n", s->name, held);
+}
+
+static void print_reasons(const struct status *list, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		print_reasons_of(&list[i]);
 }
 
 void status_print_table(const struct status *list, size_t nr)
@@ -75,7 +90,7 @@ void status_print_table(const struct status *list, size_t nr)
 	if (t)
 		cli_table_print(t);
 	cli_table_free(t);
-	print_errors(list, nr);
+	print_reasons(list, nr);
 }
 
 void status_print_one(const struct status *s)
@@ -95,7 +110,7 @@ void status_print_one(const struct status *s)
 		else
 			printf("%-18s %" PRIu64 "\n", field, s->figures[i]);
 	}
-	print_errors(s, 1);
+	print_reasons(s, 1);
 }
 
 static struct json_object *to_json(const struct status *s)
