@@ -62,10 +62,13 @@ static int make_path(char path[PATH_MAX], const char *name, const char *attr, st
 
 static int explain(int err, const char *name, const char *attr, struct error *e)
 {
-	/* ENODEV: the mapping went away while the file was open. */
+	/* ENODEV: asked of a mapping that is not enabled, or that went away meanwhile. */
+	if (err == -ENODEV && configfs_exists(name))
+		return error_set(e, err, "%s is not enabled", name);
+	if (err == -ENOENT && configfs_exists(name))
+		return error_set(e, err, "%s: the module has no file '%s'", name, attr);
 	if (err == -ENODEV || (err == -ENOENT && access(sysfs_root, F_OK) == 0))
-		return error_set(e, -ENOENT, "there is no mapping '%s' (or it has no '%s')", name,
-				 attr);
+		return error_set(e, -ENOENT, "there is no mapping '%s'", name);
 	if (err == -ENOENT)
 		return error_set(e, -ENODEV, "the module azure_storage is not loaded (%s is not "
 				 "there)", sysfs_root);
