@@ -302,6 +302,10 @@ static void files(void **state)
 	setenv("CREDENTIALS_DIRECTORY", other, 1);
 	write_file(path, "AZURE_STORAGE_KEY=" KEY "\n", 0600);
 	assert_true(loads("default"));
+	assert_false(loads("missing"));
+	assert_int_equal(err.sys_errno, 2);
+	assert_non_null(strstr(err.message, "no credential 'missing'"));
+	assert_non_null(strstr(err.message, "/etc/azure-storage/credentials.d"));
 	snprintf(other, sizeof(other), "%s/sub/default", dir);
 	write_file(other, "nonsense", 0400);
 	assert_false(loads("default"));

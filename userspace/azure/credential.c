@@ -362,6 +362,13 @@ struct azure_credential *azure_credential_load(const char *dir, const char *name
 				"the path of the credential is too long");
 		return NULL;
 	}
+	/* The copies that systemd makes are not where a person would look. */
+	if (passed && *passed && access(path, F_OK) && errno == ENOENT) {
+		azure_error_set(err, AZURE_SCOPE_TARGET, ENOENT,
+				"there is no credential '%s', which is a file of that name in "
+				"/etc/azure-storage/credentials.d", name);
+		return NULL;
+	}
 	return azure_credential_load_file(path, err);
 }
 

@@ -73,13 +73,14 @@ int azure_credential_check_host(const struct azure_credential *cred, const char 
 {
 	if (!is_allowed(cred, host)) {
 		azure_error_set(err, AZURE_SCOPE_TARGET, EACCES,
-				"the credential may not be sent to %s; see ALLOWED_HOSTS", host);
+				"the credential may not be sent to %s; ALLOWED_HOSTS in the credential "
+				"names the hosts that it may be sent to", host);
 		return -EACCES;
 	}
 	if (!is_https && !azure_host_is_loopback(host) && !cred->allow_http) {
 		azure_error_set(err, AZURE_SCOPE_TARGET, EACCES,
-				"the credential may not be sent to %s without TLS; see ALLOW_HTTP",
-				host);
+				"the credential may not be sent to %s without TLS; ALLOW_HTTP=1 in the "
+				"credential allows http://", host);
 		return -EACCES;
 	}
 	return 0;
