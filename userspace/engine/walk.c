@@ -524,7 +524,7 @@ static void end(struct walk *w)
 	if (w->err && !m->down) {
 		if (m->phase != MAPPING_BLOCKED)
 			mapping_say(m, "%s: %s",
-				    w->entry->path_len ? w->entry->path : "the folder",
+				    w->entry->path_len ? w->entry->path : "scan",
 				    w->message.message);
 		entry_result(w->entry, KDEV_AGAIN, mapping_delay_ms(m));
 	}

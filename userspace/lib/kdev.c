@@ -54,6 +54,8 @@ static int check_path(const char *path, size_t path_len, struct error *e)
 static int path_error(struct error *e, int err, const char *what, const char *path,
 		      size_t path_len)
 {
+	if (!path_len && err == -ESTALE)
+		return error_set(e, err, "the folder was removed, moved or mounted over");
 	return error_set_errno(e, err, "%s '%.*s'", what, (int)path_len, path);
 }
 
