@@ -23,7 +23,7 @@ const struct azs_attr_desc azs_attrs[AZS_NR_ATTRS] = {
 	[AZS_ATTR_ACCOUNT] = AZS_TEXT(account, "", account,
 		"must be 3 to 24 characters of a-z and 0-9"),
 	[AZS_ATTR_CONTAINER] = AZS_TEXT(container, "", container,
-		"must be 3 to 63 characters of a-z, 0-9 and single dashes between them, or $root"),
+		"must be 3 to 63 characters of a-z, 0-9 and single dashes between them, $root or $web"),
 	[AZS_ATTR_PREFIX] = AZS_TEXT(prefix, "", prefix, "must be a legal blob name"),
 	[AZS_ATTR_ENDPOINT] = AZS_TEXT(endpoint, "", endpoint,
 		"must be http:// or https://, a host, a port if wanted and a path if wanted"),
