@@ -187,8 +187,8 @@ int cmd_push(int argc, char **argv)
 		.doc = "Upload what differs in the folder PATH to URL, "
 		       "https://ACCOUNT.blob.core.windows.net/CONTAINER[/PREFIX], without the "
 		       "module.\vThe credential comes from --credential or from the environment: "
-		       "AZURE_STORAGE_ACCOUNT, AZURE_STORAGE_KEY, AZURE_STORAGE_CONNECTION_STRING, "
-		       ".. ATTR is access_tier, include, exclude, on_delete, on_conflict, "
+		       "AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY, or "
+		       "AZURE_STORAGE_CONNECTION_STRING; ALLOWED_HOSTS and ALLOW_HTTP. ATTR is access_tier, include, exclude, on_delete, on_conflict, "
 		       "on_archived, symlinks, delete_limit, proxy or ca_file, as in "
 		       "azure-storage.conf(5).",
 	};
