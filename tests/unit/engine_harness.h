@@ -200,6 +200,7 @@ static void put_file(const char *name, const char *text)
 	fclose(f);
 }
 
+__attribute__((unused))
 static void put_sized(const char *name, off_t size)
 {
 	char path[256];
@@ -336,6 +337,7 @@ static bool has_blob(const char *name)
 }
 
 /* A blob that is there without the engine. */
+__attribute__((unused))
 static void plant(const char *name, const char *md5, unsigned long size, const char *meta)
 {
 	struct server_blob *b;

@@ -390,6 +390,7 @@ static void server_stop(struct server *s)
 }
 
 /* Requests whose head holds `what` fail, so many times. */
+__attribute__((unused))
 static void server_fail(struct server *s, const char *what, unsigned int times, int status,
 			const char *code)
 {
