@@ -8,6 +8,7 @@
 # shellcheck source=/dev/null
 . /root/e2e.env
 
+# shellcheck disable=SC2034 # for the scenarios
 UPLOADER=azure-storage-uploader.service
 MAPPINGS=/sys/class/azure_storage
 
@@ -47,7 +48,13 @@ wait_state()
 
 figure_is()
 {
-	[ "$(fig "$1" "$2")" "$3" "$4" ]
+	test "$(fig "$1" "$2")" "$3" "$4"
+}
+
+# dirty NAME: the paths that may differ from the container.
+dirty()
+{
+	echo $(($(fig "$1" pending) + $(fig "$1" in_flight)))
 }
 
 uploader_pid()
@@ -80,11 +87,11 @@ unmap()
 # synced NAME [SECONDS]: all is uploaded, and the uploader has told all that it counted.
 synced()
 {
-	azure-storagectl flush "$1" --timeout="${2:-120}" &&
-		until_true 60 azure-storagectl status "$1" >/dev/null || {
+	if ! azure-storagectl flush "$1" --timeout="${2:-120}" ||
+		! until_true 60 azure-storagectl status "$1" >/dev/null; then
 		azure-storagectl status "$1" >&2
 		return 1
-	}
+	fi
 }
 
 # The figures that say what was sent; they stand still when nothing is.
@@ -96,6 +103,12 @@ sent()
 		printf '%s=%s ' "$f" "$(fig "$1" "stats/$f")"
 	done
 	echo
+}
+
+# has_no_error NAME
+has_no_error()
+{
+	[ -z "$(fig "$1" last_error)" ]
 }
 
 # hashes NAME: what an exact copy of the folder would say for itself.

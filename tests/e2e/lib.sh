@@ -31,6 +31,8 @@ scenario()
 	"scenario_$1" || status=$?
 	if [ "$status" -ne 0 ]; then
 		results_record fail "$1" "broke off (status $status): $(tail -n 3 "$DIAGNOSIS" | tr '\n' ' ')"
+		# What it left must not be in the way of the others.
+		g 'azure-storagectl apply --prune /dev/null' >/dev/null || true
 	elif [ "$RESULTS_SEEN" -eq "$before" ]; then
 		results_record fail "$1" "checked nothing"
 	fi

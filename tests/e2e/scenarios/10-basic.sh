@@ -3,6 +3,7 @@
 #
 # The main job: what happens to files happens to blobs, and nothing is sent twice.
 
+# shellcheck disable=SC2016 # scripts are for the guest to expand
 SCENARIOS+=(basic restarts waiting)
 
 scenario_basic()
