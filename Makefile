@@ -101,20 +101,23 @@ unload: $(B)/azure-storagectl
 
 # ---------------------------------------------------------------------- tests
 
-SUITES := check-unit lint check-azurite check-vm
+SUITES := check-unit lint check-azurite check-vm check-e2e
 
 # Every suite runs, whatever the others say; the last line is `N passed, N failed`.
 .PHONY: check
 check:
 	@tests/check $(SUITES)
 
-.PHONY: check-unit check-azurite check-vm lint demo demo-shell bench
+.PHONY: check-unit check-azurite check-vm check-e2e lint demo demo-shell bench
 check-unit:
 	@tests/unit/run
 check-azurite:
 	@tests/azurite/run
 check-vm:
 	@tests/vm/run-all
+check-e2e: deb
+	@status=0; export AZS_DEBS_BUILT=1; for suite in run packages; do \
+		tests/e2e/$$suite || status=1; done; exit $$status
 lint:
 	@tests/lint/run
 demo:
