@@ -71,6 +71,11 @@ void oracle_resume(struct oracle *o, unsigned int workers)
 	start_workers(o, workers);
 }
 
+void oracle_dawdle(struct oracle *o, unsigned int max_us)
+{
+	o->dawdle_us = max_us;
+}
+
 void oracle_settle(struct oracle *o, unsigned int timeout_ms)
 {
 	uint64_t until = now_ms() + timeout_ms;
@@ -134,6 +139,11 @@ void oracle_check(struct oracle *o, const char *folder)
 			FAIL("\"%s\" is gone, but not in the table", o->rows[i].path);
 	}
 	CHECK_EQ(o->nr_rows, checked_files);
+}
+
+unsigned long oracle_disturbed(const struct oracle *o)
+{
+	return o->disturbed;
 }
 
 unsigned long oracle_uploads(const struct oracle *o)

@@ -28,7 +28,14 @@ void oracle_resume(struct oracle *o, unsigned int workers);
 void oracle_settle(struct oracle *o, unsigned int timeout_ms);
 /* The table must equal the tree below this folder. */
 void oracle_check(struct oracle *o, const char *folder);
+/*
+ * From here on each step takes up to this long, at random: what is out stays out longer, and more
+ * can happen to it.
+ */
+void oracle_dawdle(struct oracle *o, unsigned int max_us);
 /* Files whose content was read. */
 unsigned long oracle_uploads(const struct oracle *o);
+/* Times that an entry of its own was found busy or not quiet: somebody was at the file. */
+unsigned long oracle_disturbed(const struct oracle *o);
 
 #endif

@@ -36,6 +36,8 @@ struct oracle {
 	volatile bool stop;
 	volatile bool killed;	/* from here on nothing is committed nor done */
 
+	volatile unsigned int dawdle_us;
+
 	pthread_mutex_t take;
 
 	pthread_mutex_t lock;
@@ -45,6 +47,7 @@ struct oracle {
 	size_t nr_out;
 	uint64_t scans;
 	unsigned long uploads;
+	unsigned long disturbed;
 	char *wrong;			/* [lock] the first thing that was */
 };
 
@@ -65,6 +68,9 @@ bool row_commit(struct oracle *o, struct azs_mref m, const char *path, const str
 		uint64_t hash, bool trusted);
 /* Need the file not be read? Notes that a scan met it. */
 bool row_is_current(struct oracle *o, const char *path, const struct azs_stat *st, uint64_t scan);
+
+/* Between two steps; see oracle_dawdle(). */
+void dawdle(const struct oracle *o);
 
 uint64_t hash_bytes(uint64_t hash, const unsigned char *data, size_t len);
 int hash_fd(int fd, uint64_t *hash);

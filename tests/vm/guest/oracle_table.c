@@ -25,6 +25,16 @@ void note_wrong(struct oracle *o, const char *format, ...)
 	o->stop = true;
 }
 
+void dawdle(const struct oracle *o)
+{
+	static _Thread_local unsigned int seed;
+
+	if (!seed)
+		seed = (unsigned int)(uintptr_t)&seed;
+	if (o->dawdle_us)
+		usleep((unsigned int)rand_r(&seed) % o->dawdle_us);
+}
+
 /* ---- what is out ---- */
 
 void out_add(struct oracle *o, const char *path)

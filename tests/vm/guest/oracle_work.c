@@ -39,6 +39,13 @@ static bool is_old_enough(const struct oracle *o, const struct azs_stat *st)
 	return age_ns > 2 * o->dev->tick_ns;
 }
 
+static void note_disturbed(struct oracle *o)
+{
+	pthread_mutex_lock(&o->lock);
+	o->disturbed++;
+	pthread_mutex_unlock(&o->lock);
+}
+
 /* Reads and commits an open file; finishes its entry. */
 static void upload(struct oracle *o, struct azs_mref m, uint64_t entry, const char *path, int fd,
 		   const struct azs_open *opened, bool old, bool lagged)
@@ -46,13 +53,18 @@ static void upload(struct oracle *o, struct azs_mref m, uint64_t entry, const ch
 	bool quiet = false, committed = false;
 	uint64_t hash = 0;
 
+	dawdle(o);
 	if (!S_ISREG(opened->st.mode))
 		note_wrong(o, "OPEN of \"%s\" gave something of mode %o", path, opened->st.mode);
 	if (hash_fd(fd, &hash) < 0)
 		note_wrong(o, "reading \"%s\": %s", path, strerror(errno));
 	close(fd);
+	dawdle(o);
 	if (dev_stable(o->dev, entry, &quiet) < 0 && !o->stop && errno != ENOENT && errno != ESTALE)
 		note_wrong(o, "STABLE of \"%s\": %s", path, strerror(errno));
+	if (!quiet)
+		note_disturbed(o);
+	dawdle(o);
 	if (quiet || lagged)
 		committed = row_commit(o, m, path, &opened->st, hash, quiet && old);
 	if (committed)
@@ -71,6 +83,7 @@ static void file(struct oracle *o, const struct rec *lead, const char *path)
 	bool old;
 	int fd;
 
+	dawdle(o);
 	if (own)
 		out_remove(o, path);
 	fd = dev_open_file(o->dev, lead->mapping, &entry, path, &opened);
@@ -83,6 +96,8 @@ static void file(struct oracle *o, const struct rec *lead, const char *path)
 	}
 	switch (errno) {
 	case EAGAIN:		/* it is pending again, or now */
+		note_disturbed(o);
+		return;
 	case ESTALE:		/* the mapping went down */
 		return;
 	case EBUSY:		/* another entry stands for it; a PATH entry of ours cannot */

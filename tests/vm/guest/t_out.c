@@ -217,6 +217,39 @@ static void event_below_subtree_that_is_out(void)
 	CHECK_STR(collect(fx.dev, "m"), "d/f* d/g*");
 }
 
+/*
+ * Pending still, under names that went with their directory: writes under the new names
+ * must not be taken for known by these. More than one rename folds.
+ */
+static void pending_under_an_old_name(void)
+{
+	struct fixture fx = fixture_with("20", "0");
+	const char *got;
+	struct rec r;
+
+	make_dirs("in/old");
+	collect(fx.dev, "m");
+	for (int i = 0; i < 200; i++)
+		CHECK_OK(file_write(fmt("in/old/f%d", i), "before"));
+	/* Given back for a while, they wait for nothing that a write could bring. */
+	for (int i = 0; i < 200; i++) {
+		expect_rec(fx.dev, &r, AZS_REC_PATH, fmt("old/f%d", i));
+		CHECK_EQ(dev_done(fx.dev, r.entry, AZS_DONE_AGAIN, 3000, 0), 1);
+	}
+	CHECK_OK(rename("in/old", "in/new"));
+	for (int i = 0; i < 2; i++) {
+		CHECK(dev_next(fx.dev, &r, PATIENCE_MS));
+		CHECK_EQ(r.type, AZS_REC_SUBTREE);
+		done_ok(&fx, r.entry);
+	}
+	CHECK_MSG(map_gauge("m", "pending") > 50, "all were folded");
+	for (int i = 0; i < 200; i++)
+		CHECK_OK(file_write(fmt("in/new/f%d", i), "after!"));
+	got = fmt(" %s ", collect(fx.dev, "m"));
+	for (int i = 0; i < 200; i++)
+		CHECK_MSG(strstr(got, fmt(" new/f%d* ", i)), "new/f%d was missed", i);
+}
+
 static void again_waits(void)
 {
 	struct fixture fx = fixture_with("20", "0");
@@ -314,5 +347,5 @@ SUITE(TEST(undisturbed_is_quiet), TEST(write_ends_quiet), TEST(truncate_ends_qui
       TEST(writer_ends_quiet), TEST(change_before_open), TEST(writer_before_open),
       TEST(write_below_pending_subtree), TEST(write_below_pending_root),
       TEST(busy_leaves_its_change), TEST(other_link_of_what_is_out),
-      TEST(event_below_subtree_that_is_out), TEST(again_waits), TEST(unquiet_comes_back),
+      TEST(event_below_subtree_that_is_out), TEST(pending_under_an_old_name), TEST(again_waits), TEST(unquiet_comes_back),
       TEST(parked_is_gone), TEST(numbers_are_used_once), TEST(close_gives_back))

@@ -17,6 +17,8 @@
 #define THREADS_MAX	4
 #define HELD_MAX	4
 #define BYTES		64
+#define ROUND_MS	250
+#define DAWDLE_US	1000
 
 enum op {
 	OP_REWRITE,		/* same size, opened and closed */
@@ -44,8 +46,8 @@ struct churn {
 	const char *fs;
 	const char *settle_ms, *max_lag_ms, *max_pending;
 	unsigned int writers, workers;
-	unsigned int kills;		/* of the uploader, spread over the time */
-	unsigned int ms;
+	unsigned int kills;		/* of the uploader, in each round */
+	unsigned int rounds;
 	unsigned char weight[NR_OPS];
 };
 
@@ -233,12 +235,15 @@ static void *churn_away(void *arg)
 	for (int i = 0; i < HELD_MAX; i++) {
 		if (w->held[i] >= 0)
 			close(w->held[i]);
+		w->held[i] = -1;
 	}
 	return NULL;
 }
 
 static void make_start(void)
 {
+	for (int i = 0; i < 3; i++)
+		remove_tree(fmt("in/d%d", i));
 	for (int i = 0; i < 3 * 2 * 4; i++) {
 		const char *dir = fmt("in/d%d/e%d", i / 8, i / 4 % 2);
 
@@ -247,17 +252,34 @@ static void make_start(void)
 	}
 }
 
-static void run_uploader(struct oracle *o, const struct churn *c)
+static void start_writers(const struct churn *c, struct writer *writers)
 {
-	if (!c->kills) {
-		sleep_ms(c->ms);
-		return;
-	}
+	churn_over = false;
+	for (unsigned int i = 0; i < c->writers; i++)
+		CHECK_EQ(pthread_create(&writers[i].thread, NULL, churn_away, &writers[i]), 0);
+}
+
+static void stop_writers(const struct churn *c, struct writer *writers)
+{
+	churn_over = true;
+	for (unsigned int i = 0; i < c->writers; i++)
+		pthread_join(writers[i].thread, NULL);
+}
+
+/* What counts is each file's last change: many short rounds have many of these. */
+static void run_round(const struct churn *c, struct writer *writers, struct oracle *o)
+{
+	/* Anew each time, or the tree would grow and grow. */
+	make_start();
+	start_writers(c, writers);
 	for (unsigned int i = 0; i < c->kills; i++) {
-		sleep_ms(c->ms / c->kills);
+		sleep_ms(ROUND_MS / c->kills);
 		oracle_kill(o);
 		oracle_resume(o, c->workers);
 	}
+	if (!c->kills)
+		sleep_ms(ROUND_MS);
+	stop_writers(c, writers);
 }
 
 static void converges(const struct churn *c)
@@ -267,27 +289,24 @@ static void converges(const struct churn *c)
 	unsigned long ops = 0;
 	struct oracle *o;
 
-	make_start();
 	map_create_for("m", fx.in);
 	map_set("m", "settle_ms", c->settle_ms);
 	map_set("m", "max_lag_ms", c->max_lag_ms);
 	map_set("m", "max_pending", c->max_pending);
 	map_set("m", "enable", "1");
 	o = oracle_start("m", c->workers);
-	churn_over = false;
+	oracle_dawdle(o, DAWDLE_US);
 	for (unsigned int i = 0; i < c->writers; i++) {
 		writers[i].churn = c;
 		writers[i].seed = (unsigned int)(now_ms() * 31 + i);
 		printf("seed %u\n", writers[i].seed);
 		memset(writers[i].held, -1, sizeof(writers[i].held));
-		CHECK_EQ(pthread_create(&writers[i].thread, NULL, churn_away, &writers[i]), 0);
 	}
-	run_uploader(o, c);
-	churn_over = true;
-	for (unsigned int i = 0; i < c->writers; i++)
-		pthread_join(writers[i].thread, NULL);
-	oracle_settle(o, 30000);
-	oracle_check(o, fx.in);
+	for (unsigned int round = 0; round < c->rounds; round++) {
+		run_round(c, writers, o);
+		oracle_settle(o, 30000);
+		oracle_check(o, fx.in);
+	}
 	for (unsigned int i = 0; i < c->writers; i++) {
 		for (int op = 0; op < NR_OPS; op++)
 			ops += writers[i].counts[op];
@@ -299,6 +318,50 @@ static void converges(const struct churn *c)
 	CHECK_MSG(oracle_uploads(o) >= 50, "only %lu commits", oracle_uploads(o));
 }
 
+/* ---- one chance each ---- */
+
+#define TWICE_FILES 800
+#define TWICE_LAG 8
+
+/*
+ * Each file is written twice and never again. The second time comes while it is on its way, if
+ * not for one then for another; whichever of the two is missed stays missed.
+ */
+static void second_write_while_it_is_out(const char *fs)
+{
+	struct fixture fx = fixture_prepare(fs);
+	unsigned int seed = (unsigned int)now_ms();
+	struct oracle *o;
+
+	map_create_for("m", fx.in);
+	map_set("m", "settle_ms", "0");
+	map_set("m", "enable", "1");
+	o = oracle_start("m", 3);
+	oracle_dawdle(o, DAWDLE_US);
+	printf("seed %u\n", seed);
+	for (int i = 0; i < TWICE_FILES + TWICE_LAG; i++) {
+		int second = i - TWICE_LAG;
+
+		if (i < TWICE_FILES)
+			CHECK_OK(file_write(fmt("in/f%d", i), "first one"));
+		usleep((unsigned int)rand_r(&seed) % 1000);
+		if (second >= 0 && second < TWICE_FILES) {
+			int fd = (int)CHECK_OK(open(fmt("in/f%d", second), O_WRONLY | O_CLOEXEC));
+
+			CHECK_EQ(write(fd, "second 2.", 9), 9);
+			CHECK_OK(close(fd));
+		}
+	}
+	oracle_settle(o, 30000);
+	oracle_check(o, fx.in);
+	printf("%lu commits, %lu disturbed\n", oracle_uploads(o), oracle_disturbed(o));
+	CHECK_MSG(oracle_disturbed(o) >= TWICE_FILES / 40, "only %lu second writes were in time",
+		  oracle_disturbed(o));
+}
+ON_EACH_FS(second_write_while_it_is_out)
+
+/* ---- random changes ---- */
+
 #define WRITES_ONLY { [OP_REWRITE] = 10, [OP_HELD] = 10 }
 #define EVERYTHING { [OP_REWRITE] = 20, [OP_HELD] = 20, [OP_MMAP] = 5, [OP_APPEND] = 5, \
 	[OP_TRUNCATE] = 5, [OP_CREATE] = 20, [OP_UNLINK] = 6, [OP_RENAME] = 8, \
@@ -309,7 +372,7 @@ static void converges(const struct churn *c)
 static void rewrites_race_with_hand_out(const char *fs)
 {
 	converges(&(struct churn){ .fs = fs, .settle_ms = "0", .max_lag_ms = "30",
-		.max_pending = "1000", .writers = 2, .workers = 2, .ms = 4000,
+		.max_pending = "1000", .writers = 2, .workers = 2, .rounds = 6,
 		.weight = WRITES_ONLY });
 }
 ON_EACH_FS(rewrites_race_with_hand_out)
@@ -317,7 +380,7 @@ ON_EACH_FS(rewrites_race_with_hand_out)
 static void writes_race_with_renames_of_ancestors(const char *fs)
 {
 	converges(&(struct churn){ .fs = fs, .settle_ms = "0", .max_lag_ms = "50",
-		.max_pending = "1000", .writers = 3, .workers = 2, .ms = 4000,
+		.max_pending = "1000", .writers = 3, .workers = 2, .rounds = 6,
 		.weight = { [OP_REWRITE] = 20, [OP_HELD] = 20, [OP_CREATE] = 10, [OP_MKDIR] = 4,
 			    [OP_RENAME_DIR] = 10, [OP_EXCHANGE] = 4 } });
 }
@@ -326,7 +389,7 @@ ON_EACH_FS(writes_race_with_renames_of_ancestors)
 static void everything_at_once(const char *fs)
 {
 	converges(&(struct churn){ .fs = fs, .settle_ms = "5", .max_lag_ms = "200",
-		.max_pending = "1000", .writers = 3, .workers = 2, .ms = 4000,
+		.max_pending = "1000", .writers = 3, .workers = 2, .rounds = 6,
 		.weight = EVERYTHING });
 }
 ON_EACH_FS(everything_at_once)
@@ -334,32 +397,32 @@ ON_EACH_FS(everything_at_once)
 static void everything_while_folding(void)
 {
 	converges(&(struct churn){ .fs = "ext4", .settle_ms = "5", .max_lag_ms = "200",
-		.max_pending = "4", .writers = 3, .workers = 2, .ms = 6000,
+		.max_pending = "4", .writers = 3, .workers = 2, .rounds = 8,
 		.weight = EVERYTHING });
 }
 
 static void everything_without_lag(void)
 {
 	converges(&(struct churn){ .fs = "tmpfs", .settle_ms = "0", .max_lag_ms = "0",
-		.max_pending = "20", .writers = 3, .workers = 3, .ms = 6000,
+		.max_pending = "20", .writers = 3, .workers = 3, .rounds = 8,
 		.weight = EVERYTHING });
 }
 
 static void everything_while_the_uploader_dies(void)
 {
 	converges(&(struct churn){ .fs = "ext4", .settle_ms = "5", .max_lag_ms = "100",
-		.max_pending = "50", .writers = 2, .workers = 2, .kills = 20, .ms = 6000,
+		.max_pending = "50", .writers = 2, .workers = 2, .kills = 2, .rounds = 8,
 		.weight = EVERYTHING });
 }
 
 static void hard_links(void)
 {
 	converges(&(struct churn){ .fs = "ext4", .settle_ms = "5", .max_lag_ms = "100",
-		.max_pending = "1000", .writers = 2, .workers = 2, .ms = 5000,
+		.max_pending = "1000", .writers = 2, .workers = 2, .rounds = 8,
 		.weight = { [OP_REWRITE] = 10, [OP_CREATE] = 4, [OP_UNLINK] = 4, [OP_LINK] = 8,
 			    [OP_OUTSIDE] = 10, [OP_MOVE_OUT] = 1, [OP_MOVE_IN] = 2 } });
 }
 
-SUITE(FS_TESTS(rewrites_race_with_hand_out), FS_TESTS(writes_race_with_renames_of_ancestors),
+SUITE(FS_TESTS(second_write_while_it_is_out), FS_TESTS(rewrites_race_with_hand_out), FS_TESTS(writes_race_with_renames_of_ancestors),
       FS_TESTS(everything_at_once), TEST(everything_while_folding), TEST(everything_without_lag),
       TEST(everything_while_the_uploader_dies), TEST(hard_links))
