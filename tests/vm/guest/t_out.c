@@ -347,5 +347,6 @@ SUITE(TEST(undisturbed_is_quiet), TEST(write_ends_quiet), TEST(truncate_ends_qui
       TEST(writer_ends_quiet), TEST(change_before_open), TEST(writer_before_open),
       TEST(write_below_pending_subtree), TEST(write_below_pending_root),
       TEST(busy_leaves_its_change), TEST(other_link_of_what_is_out),
-      TEST(event_below_subtree_that_is_out), TEST(pending_under_an_old_name), TEST(again_waits), TEST(unquiet_comes_back),
+      TEST(event_below_subtree_that_is_out), TEST(pending_under_an_old_name),
+      TEST(again_waits), TEST(unquiet_comes_back),
       TEST(parked_is_gone), TEST(numbers_are_used_once), TEST(close_gives_back))

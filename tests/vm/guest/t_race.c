@@ -423,6 +423,7 @@ static void hard_links(void)
 			    [OP_OUTSIDE] = 10, [OP_MOVE_OUT] = 1, [OP_MOVE_IN] = 2 } });
 }
 
-SUITE(FS_TESTS(second_write_while_it_is_out), FS_TESTS(rewrites_race_with_hand_out), FS_TESTS(writes_race_with_renames_of_ancestors),
+SUITE(FS_TESTS(second_write_while_it_is_out), FS_TESTS(rewrites_race_with_hand_out),
+      FS_TESTS(writes_race_with_renames_of_ancestors),
       FS_TESTS(everything_at_once), TEST(everything_while_folding), TEST(everything_without_lag),
       TEST(everything_while_the_uploader_dies), TEST(hard_links))
