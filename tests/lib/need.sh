@@ -26,6 +26,7 @@
 	AZS_NEED_AZURITE="openssl"
 	AZS_NEED_AZCOPY="libsecret-1-0"
 	AZS_NEED_BENCH="gcc libc6-dev curl rclone openssl libsecret-1-0"
+	AZS_NEED_E2E="socat rclone curl procps"
 	AZS_NEED_DEB="debhelper dh-dkms dpkg-dev fakeroot lintian"
 }
 
