@@ -52,15 +52,20 @@ void azs_stats_notify_flushed(struct azs_mapping *m)
 
 void azs_stats_notify_state(struct azs_mapping *m)
 {
-	const char *state = azs_mapping_state(m), *told = xchg(&m->stats.state_told, state);
+	const char *state, *told;
 	char text[32];
 	char *env[] = { text, NULL };
 
-	if (told && !strcmp(told, state))
-		return;
-	sysfs_notify(&m->dev.kobj, NULL, "state");
-	scnprintf(text, sizeof(text), "STATE=%s", state);
-	kobject_uevent_env(&m->dev.kobj, KOBJ_CHANGE, env);
+	/* Who looked earlier may tell later: the last word must be what is so. */
+	do {
+		state = azs_mapping_state(m);
+		told = xchg(&m->stats.state_told, state);
+		if (told && !strcmp(told, state))
+			return;
+		sysfs_notify(&m->dev.kobj, NULL, "state");
+		scnprintf(text, sizeof(text), "STATE=%s", state);
+		kobject_uevent_env(&m->dev.kobj, KOBJ_CHANGE, env);
+	} while (strcmp(azs_mapping_state(m), state));
 }
 
 /* ---- files of a mapping ---- */
