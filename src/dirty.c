@@ -385,8 +385,11 @@ bool azs_dirty_moved(struct azs_mapping *m, const char *path, size_t len, bool i
 		hash = true;
 		azs_entry_unbind(e);
 	}
-	if (is_dir && azs_entry_first_below(d, path, len))
-		hash = true;
+	if (is_dir) {
+		d->dir_moves++;
+		if (azs_entry_first_below(d, path, len))
+			hash = true;
+	}
 	spin_unlock(&d->lock);
 
 	azs_dirty_event(m, &ev);

@@ -44,6 +44,7 @@ struct azs_dirty {
 	struct rb_root_cached by_time;	/* not ready: when to look again */
 	struct rb_root_cached ready;	/* oldest change first */
 	u64 seq;			/* last number given */
+	u32 dir_moves;			/* directories renamed away so far */
 	u64 flush_seq;			/* up to here settle is waived */
 	u64 flushed_told;		/* last value that pollers were told */
 	u64 owed;			/* oldest change that a stop has dropped; 0: none */

@@ -308,6 +308,7 @@ void azs_entry_hand_out(struct azs_entry *e)
 	e->changed_content = 0;
 	e->changed_subtree = 0;
 	e->unquiet = 0;
+	e->dir_moves = d->dir_moves;
 	WRITE_ONCE(e->id, atomic64_inc_return(&azs_entry_last_id));
 	spin_lock(&azs_entry_hash_lock);
 	hlist_add_head_rcu(&e->id_node, azs_id_bucket(e->id));

@@ -76,6 +76,7 @@ struct azs_entry {
 	struct rb_node subtree_node;	/* type SUBTREE */
 	struct hlist_node id_node;	/* [hash], RCU: OUT, by id */
 	u64 id;				/* of this hand-out */
+	u32 dir_moves;			/* of the set, at this hand-out */
 	u64 seq;
 	u64 changed_seq;
 	unsigned long since;		/* jiffies: became dirty */

@@ -410,13 +410,13 @@ static void azs_entry_renew(struct azs_entry *e)
 	azs_entry_make_pending(e);
 }
 
-/* Uploaded while it changed, and nothing has told us of a change: hash it again. */
-static void azs_entry_note_unquiet(struct azs_entry *e)
+/* No event of its own said so, but it must be looked at again. */
+static void azs_entry_note_changed(struct azs_entry *e, bool content)
 {
 	if (e->changed)
 		return;
 	e->changed = 1;
-	e->changed_content = 1;
+	e->changed_content = content;
 	e->changed_seq = ++e->m->dirty.seq;
 	e->changed_since = jiffies;
 }
@@ -434,6 +434,10 @@ static void azs_entry_done(struct azs_entry *e, const struct azs_done_item *item
 		azs_entry_remove(e);
 		return;
 	}
+	/* Its directory may have gone: who cleans up there may have come before this
+	 * commit, and then nobody would find its blob any more. */
+	if (file && e->dir_moves != e->m->dirty.dir_moves)
+		azs_entry_note_changed(e, false);
 	if (file && item->result == AZS_DONE_OK && !e->changed && azs_entry_has_writer(e)) {
 		azs_entry_end_out(e);
 		azs_entry_unlink_seq(e);
@@ -441,7 +445,7 @@ static void azs_entry_done(struct azs_entry *e, const struct azs_done_item *item
 		return;
 	}
 	if (item->flags & AZS_DONE_UNQUIET)
-		azs_entry_note_unquiet(e);
+		azs_entry_note_changed(e, true);
 	if (e->changed)
 		azs_entry_renew(e);
 	else
@@ -524,7 +528,7 @@ static void azs_visit_until(struct azs_dirty *d, u64 last, void (*visit)(struct 
 static void azs_flush_out(struct azs_entry *e)
 {
 	if (e->state == AZS_ENTRY_OUT && e->type == AZS_REC_PATH && azs_entry_has_writer(e))
-		azs_entry_note_unquiet(e);
+		azs_entry_note_changed(e, true);
 }
 
 static void azs_flush_pending(struct azs_entry *e)

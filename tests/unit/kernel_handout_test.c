@@ -499,6 +499,32 @@ static void absorbed_events_disturb_what_is_out(void **state)
 	set_end(m);
 }
 
+/* Who prunes below the old name of a directory may have come before the commit. */
+static void what_was_out_while_a_directory_moved_is_looked_at_again(void **state)
+{
+	struct azs_mapping *m = set_start();
+	struct inode *inode = set_inode();
+	u32 flags;
+	u64 id;
+
+	(void)state;
+	set_event(m, "d/x", inode, CONTENT);
+	kshim_advance_ms(500);
+	id = set_take_path(m, "d/x", AZS_REC_PATH, AZS_ENTRY_CONTENT);
+	assert_int_equal(set_open(m, &id, "d/x", inode, &flags), 0);
+	azs_dirty_moved(m, "d", 1, true);
+	kshim_advance_ms(500);
+	assert_int_equal(set_done(set_take_path(m, "d", AZS_REC_SUBTREE, 0), AZS_DONE_OK), 0);
+	assert_int_equal(set_done(id, AZS_DONE_OK), 0);
+	assert_int_equal(m->dirty.nr_pending, 1);
+	kshim_advance_ms(500);
+	id = set_take_path(m, "d/x", AZS_REC_PATH, 0);
+	assert_int_equal(set_done(id, AZS_DONE_OK), 0);
+	assert_int_equal(m->dirty.nr_pending, 0);
+	set_check(m);
+	set_end(m);
+}
+
 static void what_an_older_hand_out_may_have_missed_is_due_again(void **state)
 {
 	struct azs_mapping *m = set_start();
@@ -643,6 +669,7 @@ int main(void)
 		SET_TEST(what_a_stop_drops_is_not_flushed),
 		SET_TEST(taking_the_whole_folder_tells_of_the_state),
 		SET_TEST(absorbed_events_disturb_what_is_out),
+		SET_TEST(what_was_out_while_a_directory_moved_is_looked_at_again),
 		SET_TEST(what_an_older_hand_out_may_have_missed_is_due_again),
 		SET_TEST(a_lead_that_wants_hashing_is_not_answered_by_one_without),
 		SET_TEST(unquiet_uploads_are_not_clean),
