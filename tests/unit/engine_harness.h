@@ -35,7 +35,7 @@ struct fake {
 	int scan_error;			/* of directories but the root */
 	uint32_t marked;		/* flags of the last mark() */
 	int open_files;
-	unsigned int opens;
+	unsigned int opens, scans;
 	struct kdev_report report;
 	char error[512];
 	uint64_t requests;
@@ -118,6 +118,7 @@ static int fake_scan_open(struct source *s, struct source_scan **out, const char
 {
 	struct fake *f = to_fake(s);
 
+	f->scans++;
 	if (f->scan_error && len)
 		return error_set_errno(e, f->scan_error, "scan");
 	return f->dir->ops->scan_open(f->dir, out, path, len, e);

@@ -57,6 +57,48 @@ static void test_failure_ends_when_equal(void **state)
 	assert_string_equal(fake->error, "");
 }
 
+static void give_inode(uint64_t number, uint64_t ino)
+{
+	struct kdev_record r = {
+		.type = KDEV_ENTRY_INODE,
+		.entry = { .entry = number, .path = "", .ino = ino, .flags = KDEV_CONTENT },
+	};
+	struct entry *entry = entry_create(mapping, &r);
+
+	*mapping->queue_tail = entry;
+	mapping->queue_tail = &entry->next;
+}
+
+/* Linked files elsewhere on the file system must not have everything looked at. */
+static void test_inode(void **state)
+{
+	struct stat st;
+	char path[256];
+	unsigned int opens, scans;
+
+	(void)state;
+	put_file("a", "hi");
+	put_file("b", "ho");
+	let_ticks_pass();
+	start(NULL, 0, 0);
+	do_path(100, "a", 0);
+	do_path(101, "b", 0);
+	snprintf(path, sizeof(path), "%s/a", root);
+	assert_int_equal(stat(path, &st), 0);
+	opens = fake->opens;
+	scans = fake->scans;
+	give_inode(1, st.st_ino + 1000000);
+	assert_int_equal(wait_done(1)->result, KDEV_OK);
+	assert_int_equal(fake->scans, scans);
+	/* One that has a row is hashed where it is met, and no other. */
+	give_inode(2, st.st_ino);
+	assert_int_equal(wait_done(2)->result, KDEV_OK);
+	assert_int_equal(wait_done(DERIVED)->flags, KDEV_DID_SKIP);
+	assert_true(fake->scans > scans);
+	assert_int_equal(fake->opens, opens + 1);
+	assert_int_equal(server->puts, 2);
+}
+
 static void test_directory_is_listed_again(void **state)
 {
 	(void)state;
@@ -128,6 +170,7 @@ int main(void)
 		TEST(test_every_number_is_answered),
 		TEST(test_vanished_below_subtree),
 		TEST(test_failure_ends_when_equal),
+		TEST(test_inode),
 		TEST(test_directory_is_listed_again),
 		TEST(test_directory_waits_in_the_kernel),
 		TEST(test_directory_becomes_a_file),

@@ -33,6 +33,7 @@ struct entry *entry_create(struct mapping *m, const struct kdev_record *r)
 	entry->type = r->type;
 	entry->flags = r->entry.flags;
 	entry->ino = r->entry.ino;
+	entry->generation = r->entry.generation;
 	return entry;
 }
 

@@ -155,7 +155,8 @@ struct entry {
 	unsigned int refs;
 	enum kdev_record_type type;
 	uint32_t flags;			/* KDEV_CONTENT, .. */
-	uint64_t ino;
+	uint64_t ino;			/* of KDEV_ENTRY_INODE */
+	uint64_t generation;
 	int64_t gone;			/* waits for this id of the sweep; 0: for none */
 	bool late;			/* its id came while a step of the sweep ran */
 	enum kdev_result result;

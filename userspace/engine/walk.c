@@ -225,14 +225,21 @@ static void add_subdir(struct walk *w, struct level *l, const struct kdev_dirent
 }
 
 /* A file or link in the listing: does anything have to be done? */
+/* An INODE says CONTENT of that inode alone. */
+static bool wants_hash(const struct walk *w, const struct kdev_dirent *d)
+{
+	if (w->entry->type == KDEV_ENTRY_INODE && d->st.ino != w->entry->ino)
+		return d->st.writer;
+	return d->st.writer || (w->entry->flags & KDEV_CONTENT);
+}
+
 static void see_file(struct walk *w, const struct kdev_dirent *d)
 {
 	struct mapping *m = w->mapping;
 	struct state_row row;
 	struct reconcile_in in = {
 		.st = &d->st,
-		.content = d->st.writer || (w->entry->flags & KDEV_CONTENT) ||
-			   (w->entry->type == KDEV_ENTRY_INODE && d->st.ino == w->entry->ino),
+		.content = wants_hash(w, d),
 		.taken = policy_takes(&m->policy, w->path, w->path_len, false),
 		.stores_symlinks = m->policy.stores_symlinks,
 		.deletes = m->policy.deletes,
@@ -464,8 +471,18 @@ static void begin(struct walk *w)
 	int r;
 
 	w->begun = true;
-	/* An inode without a path: the walk hashes it wherever it is met. */
-	if (entry->type != KDEV_ENTRY_INODE) {
+	/*
+	 * An inode without a path: the walk hashes it wherever it is met. One without a row lies
+	 * elsewhere on the file system, or is new here and has an entry of its own.
+	 */
+	if (entry->type == KDEV_ENTRY_INODE) {
+		r = state_has_inode(w->mapping->engine->state, w->mapping->target.id, entry->ino,
+				    entry->generation);
+		if (r < 0)
+			fail(w, r);
+		if (r <= 0)
+			return;
+	} else {
 		memcpy(w->path, entry->path, entry->path_len);
 		cut_path(w, entry->path_len);
 	}

@@ -11,6 +11,8 @@ const char *const state_read_sql[R_COUNT] = {
 	[R_EMPTY] = "SELECT 1 FROM files WHERE target=?1 LIMIT 1",
 	[R_BELOW] = "SELECT 1 FROM files WHERE target=?1 AND parent>=?2 AND parent<?3"
 		" AND flags & 4 = 0 LIMIT 1",
+	[R_HAS_INODE] = "SELECT 1 FROM files"
+		" WHERE kind=1 AND target=?1 AND ino=?2 AND generation=?3 LIMIT 1",
 	[R_INODE] = "SELECT parent, name, " STATE_ROW_COLUMNS " FROM files"
 		" WHERE kind=1 AND target=?1 AND ino=?2 AND generation=?3 AND subvol=?4"
 		" AND flags & 4 = 0 AND (parent, name) > (?5, ?6)"
@@ -111,6 +113,15 @@ int state_has_below(struct state *s, int64_t target, const char *dir, size_t len
 	stmt = begin(s, R_BELOW, target);
 	state_bind_bytes(stmt, 2, low, len ? len + 1 : 0);
 	state_bind_bytes(stmt, 3, high, len + 1);
+	return end(s, stmt, sqlite3_step(stmt));
+}
+
+int state_has_inode(struct state *s, int64_t target, uint64_t ino, uint64_t generation)
+{
+	sqlite3_stmt *stmt = begin(s, R_HAS_INODE, target);
+
+	sqlite3_bind_int64(stmt, 2, (int64_t)ino);
+	sqlite3_bind_int64(stmt, 3, (int64_t)generation);
 	return end(s, stmt, sqlite3_step(stmt));
 }
 

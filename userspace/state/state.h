@@ -159,6 +159,9 @@ struct state_path {
 	size_t len;
 };
 
+/* Is there a row of a file with this inode, in whatever subvolume? 1, 0 or a negative errno. */
+int state_has_inode(struct state *state, int64_t target, uint64_t ino, uint64_t generation);
+
 /* The first row of a file, not kept, by its identity, after `after` (len 0: from the start). */
 int state_get_inode(struct state *state, int64_t target, uint64_t subvol, uint64_t ino,
 		    uint64_t generation, const struct state_path *after, struct state_path *path,
