@@ -70,6 +70,7 @@ _guest_qemu()
 			"${args[@]}" </dev/null >qemu.log 2>&1 9>&-
 	) &
 	echo $! >"$dir/pid"
+	disown	# who kills it needs no word of it from the shell
 }
 
 guest_start()
