@@ -27,7 +27,7 @@
 	AZS_NEED_AZCOPY="libsecret-1-0"
 	AZS_NEED_BENCH="gcc libc6-dev curl rclone openssl libsecret-1-0"
 	AZS_NEED_E2E="socat rclone curl procps"
-	AZS_NEED_DEB="debhelper dh-dkms dpkg-dev fakeroot lintian"
+	AZS_NEED_DEB="build-essential debhelper dh-dkms dpkg-dev fakeroot lintian"
 }
 
 _need_root()
